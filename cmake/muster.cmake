@@ -7,6 +7,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 set(MUSTER_SANITIZE "" CACHE STRING "comma list for -fsanitize=")
 option(MUSTER_COVERAGE "build with --coverage" OFF)
+option(MUSTER_TESTS "build the tests (needs cmocka)" ON)
 option(MUSTER_FUZZ "build libFuzzer programs instead of corpus replayers (clang)" OFF)
 
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes
@@ -43,7 +44,9 @@ pkg_check_modules(EXPAT REQUIRED IMPORTED_TARGET expat)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(CYAML REQUIRED IMPORTED_TARGET libcyaml)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
-pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+if(MUSTER_TESTS)
+  pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+endif()
 
 # The generated llhttp parser: Debian ships it as C sources (package node-llhttp).
 add_library(llhttp STATIC /usr/share/llhttp/api.c /usr/share/llhttp/http.c /usr/share/llhttp/llhttp.c)

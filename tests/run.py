@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every check and test of the project; the body of ./run test.
+
+Order: static checks, the clang build, the sanitizer build with all unit, wire, model and fuzz
+replay tests, the thread sanitizer on what has threads, then the real programs end to end (release
+build). The last line is "N passed, N failed, N skipped"."""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+JOBS = str(os.cpu_count() or 2)
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
+
+    def add(self, name, state, seconds, text=""):
+        mark = {"pass": "ok  ", "fail": "FAIL", "skip": "skip"}[state]
+        print(f"{mark} {name} ({seconds:.1f} s)", flush=True)
+        if state == "pass":
+            self.passed += 1
+            return
+        (self.failed if state == "fail" else self.skipped).append(name)
+        if text.strip():
+            print("     " + text.strip()[-6000:].replace("\n", "\n     "), flush=True)
+
+
+def run(tally, name, command, **kwargs):
+    """One check: passes when the command exits 0, is skipped when it exits 77."""
+    start = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", stdin=subprocess.DEVNULL, **kwargs)
+    state = {0: "pass", 77: "skip"}.get(done.returncode, "fail")
+    tally.add(name, state, time.monotonic() - start, "" if state == "pass" else done.stdout)
+    return state == "pass"
+
+
+def sources(*suffixes):
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [f for f in files if f.endswith(suffixes) and (ROOT / f).is_file()]
+
+
+def lint(tally):
+    c_files = sources(".c")
+    run(tally, "format", ["clang-format-14", "--dry-run", "--Werror", *sources(".c", ".h")])
+    run(tally, "dependencies", [sys.executable, "tests/checks/dependencies.py"])
+    run(tally, "mistakes", [sys.executable, "tests/checks/mistakes.py"])
+    run(tally, "shellcheck", ["shellcheck", "run", ".ci/run", *sources(".sh")])
+    run(tally, "luacheck", ["luacheck", "--quiet", "--no-max-line-length", "--globals", "redis", "cjson", "cmsgpack",
+                            "--", *sources(".lua")])
+    run(tally, "cppcheck", ["cppcheck", "--quiet", "-j", JOBS, "--error-exitcode=1", "--inline-suppr",
+                            "--enable=warning,portability,performance", "--std=c11", "--library=posix",
+                            "--suppressions-list=tests/checks/cppcheck.txt", "-I", ".", "-I", "build/clang", *c_files])
+
+
+def tidy(tally):
+    """clang-tidy in as many processes as there are cores; it reads build/clang/compile_commands.json."""
+    files = [f for f in sources(".c") if not f.startswith("tests/")]
+    script = 'printf "%s\\n" "$@" | xargs -P ' + JOBS + ' -n 4 clang-tidy-14 --quiet -p build/clang'
+    run(tally, "clang-tidy", ["sh", "-c", script, "sh", *files])
+
+
+def build(tally, preset):
+    return run(tally, f"build {preset}", ["sh", "-c", f"cmake --preset {preset} && cmake --build --preset {preset}"])
+
+
+def ctest(tally, preset, *args):
+    """Each ctest entry counts as one test of ours."""
+    junit = BUILD / preset / "junit.xml"
+    junit.unlink(missing_ok=True)
+    subprocess.run(["ctest", "--test-dir", str(BUILD / preset), "-j", JOBS, "--output-junit", str(junit), *args],
+                   cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False)
+    if not junit.exists():
+        tally.add(f"ctest {preset}", "fail", 0, "ctest wrote no result")
+        return
+    for case in ET.parse(junit).getroot().iter("testcase"):
+        status = case.get("status")
+        output = (case.findtext("system-out") or "")
+        state = "pass" if status == "run" else "skip" if status == "notrun" and case.find("skipped") is not None else "fail"
+        if state == "pass":
+            # A single skipped case inside a program that passed must stay visible.
+            for line in output.split("\n"):
+                if "[  SKIPPED ]" in line and line.strip()[13:].strip() and "test(s)" not in line:
+                    tally.skipped.append(f"{case.get('name')}: {line.strip()[13:].strip()}")
+        tally.add(f"{preset}: {case.get('name')}", state, float(case.get("time") or 0), output)
+
+
+def e2e(tally, names):
+    for file in sorted((ROOT / "tests/e2e").glob("test_*.py")):
+        if names and file.stem.removeprefix("test_") not in names:
+            continue
+        run(tally, f"e2e: {file.stem.removeprefix('test_')}", [sys.executable, str(file), "--build", "build/release"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one build and the unit tests only")
+    parser.add_argument("--lint", action="store_true", help="the static checks only")
+    parser.add_argument("--e2e", nargs="*", metavar="NAME", help="the end-to-end tests only (all, or those named)")
+    args = parser.parse_args()
+    tally = Tally()
+    if args.quick:
+        build(tally, "debug") and ctest(tally, "debug")
+    elif args.e2e is not None:
+        build(tally, "release") and e2e(tally, args.e2e)
+    else:
+        if build(tally, "clang"):
+            tidy(tally)
+        lint(tally)
+        if not args.lint:
+            build(tally, "asan") and ctest(tally, "asan")
+            build(tally, "tsan") and ctest(tally, "tsan", "-L", "threads")
+            build(tally, "release") and e2e(tally, [])
+    for name in tally.skipped:
+        print(f"skipped: {name}")
+    for name in tally.failed:
+        print(f"failed: {name}")
+    print(f"{tally.passed} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped")
+    return 1 if tally.failed or tally.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
