@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One question at a time walks the sources: table, hook, reverse DNS. See resolve.h. */
+#include "worker/resolve/resolve.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/codec.h"
+#include "common/base/err.h"
+#include "common/base/log.h"
+#include "common/conf/conf.h"
+#include "worker/connector.h"
+#include "worker/resolve/hook.h"
+#include "worker/resolve/rdns.h"
+#include "worker/resolve/table.h"
+
+struct resolver {
+	const struct conf_worker *conf;
+	struct connector *connector;
+	struct table *table;    /* NULL without devices_file */
+	struct hook_pool *hooks; /* connector thread; NULL without a hook */
+};
+
+/* Travels to the connector and back with everything that it needs. */
+struct resolve_question {
+	struct work work;
+	struct resolver *r;
+	resolve_cb cb;
+	struct resolve_facts facts;
+	struct resolve_answer answer;
+	struct rdns_query dns;
+	char amt[64];
+	uint8_t hello[];
+};
+
+static int label_check(const char *label, size_t len, struct error *err)
+{
+	ENSURE(len >= 1 && len <= RESOLVE_HOST_MAX, err, E_CONFIG,
+		"a part of the name is empty or longer than 63 characters");
+	ENSURE(label[0] != '-' && label[len - 1] != '-', err, E_CONFIG,
+		"a part of the name begins or ends with a hyphen");
+	for (size_t i = 0; i < len; i++)
+		ENSURE(isalnum((unsigned char)label[i]) || label[i] == '-' || label[i] == '_', err,
+			E_CONFIG, "the name holds a character that DNS does not carry");
+	return 0;
+}
+
+int resolve_set_fqdn(struct resolve_answer *a, const char *name, struct error *err)
+{
+	size_t len = strlen(name);
+	if (len && name[len - 1] == '.')
+		len--;
+	ENSURE(len > 0 && len <= RESOLVE_FQDN_MAX, err, E_CONFIG, "fqdn is empty or too long");
+	const char *dot = memchr(name, '.', len);
+	ENSURE(dot, err, E_CONFIG, "fqdn has no domain; write it as host.domain");
+	ENSURE(len - (size_t)(dot + 1 - name) <= RESOLVE_DOMAIN_MAX, err, E_CONFIG,
+		"the domain of fqdn is longer than %d characters", RESOLVE_DOMAIN_MAX);
+	for (const char *p = name, *end = name + len; p <= end;) {
+		const char *q = memchr(p, '.', (size_t)(end - p));
+		if (!q)
+			q = end;
+		TRY(label_check(p, (size_t)(q - p), err));
+		p = q + 1;
+	}
+	for (size_t i = 0; i < len; i++)
+		a->fqdn[i] = (char)tolower((unsigned char)name[i]);
+	a->fqdn[len] = '\0';
+	return 0;
+}
+
+static int set_otp(struct resolve_answer *a, const char *text, struct error *err)
+{
+	struct buf raw;
+	buf_init(&raw, RESOLVE_OTP_MAX);
+	int rc = base64_decode(&raw, text, strlen(text));
+	if (rc < 0 || raw.len < 8)
+		rc = error_set(err, E_CONFIG, "otp must be the base64 of 8 to 32 bytes");
+	else
+		memcpy(a->otp, raw.data, a->otp_len = raw.len);
+	buf_wipe(&raw);
+	return rc;
+}
+
+static int set_text(char *out, size_t max, const char *value, const char *key, struct error *err)
+{
+	ENSURE(strlen(value) < max, err, E_CONFIG, "%s is too long", key);
+	memcpy(out, value, strlen(value) + 1);
+	return 0;
+}
+
+int resolve_set_field(
+	struct resolve_answer *a, const char *key, const char *value, struct error *err)
+{
+	if (strcmp(key, "fqdn") == 0)
+		return resolve_set_fqdn(a, value, err);
+	if (strcmp(key, "profile") == 0)
+		return set_text(a->profile, sizeof a->profile, value, key, err);
+	if (strcmp(key, "ou") == 0)
+		return set_text(a->ou, sizeof a->ou, value, key, err);
+	if (strcmp(key, "otp") == 0)
+		return set_otp(a, value, err);
+	return 0; /* newer hooks may say more than we know */
+}
+
+static void question_free(struct work *w)
+{
+	struct resolve_question *q = (struct resolve_question *)w;
+	explicit_bzero(&q->answer, sizeof q->answer);
+	free(q);
+}
+
+/* Connector thread. */
+static void dns_done(struct rdns_query *dns)
+{
+	struct resolve_question *q = dns->arg;
+	connector_finish(q->r->connector, &q->work);
+}
+
+/* Connector thread: the next source after the hook. */
+static void ask_dns(struct resolve_question *q)
+{
+	q->dns.arg = q;
+	if (!q->r->conf->reverse_dns ||
+		rdns_start(&q->dns, connector_loop(q->r->connector), &q->facts.address,
+			&q->answer, dns_done) < 0)
+		connector_finish(q->r->connector, &q->work);
+}
+
+/* Connector thread. A hook that has an opinion ends the question, also when it failed: a name from
+ * DNS must not replace what the operator's program would have said. */
+static void hook_done(const struct resolve_answer *answer, void *arg)
+{
+	struct resolve_question *q = arg;
+	q->answer = *answer;
+	connector_finish(q->r->connector, &q->work);
+}
+
+/* Connector thread. */
+static void question_start(struct connector *c, struct work *w)
+{
+	(void)c;
+	struct resolve_question *q = (struct resolve_question *)w;
+	if (q->r->hooks)
+		hook_start(q->r->hooks, &q->facts, hook_done, q);
+	else
+		ask_dns(q);
+}
+
+/* Session thread: the profile is still to be filled in. */
+static void conclude(struct resolver *r, struct resolve_answer *a)
+{
+	if (a->result != RESOLVE_FOUND || a->profile[0])
+		return;
+	if (r->conf->default_profile[0]) {
+		snprintf(a->profile, sizeof a->profile, "%s", r->conf->default_profile);
+		return;
+	}
+	a->result = RESOLVE_WAIT;
+	snprintf(a->reason, sizeof a->reason,
+		"%s named no profile and worker.default_profile is not set", a->source);
+}
+
+static void question_done(struct work *w, void *arg)
+{
+	struct resolve_question *q = (struct resolve_question *)w;
+	conclude(q->r, &q->answer);
+	q->cb(&q->answer, arg);
+}
+
+static void nobody_knows(const struct resolver *r, struct resolve_answer *a)
+{
+	a->result = RESOLVE_WAIT;
+	a->source = "nobody";
+	snprintf(a->reason, sizeof a->reason,
+		"unknown device: not in the table%s%s; add it, it is asked for again by itself",
+		r->hooks ? ", no answer of the hook" : ", no hook",
+		r->conf->reverse_dns ? ", no name in reverse DNS" : "");
+}
+
+struct resolve_question *resolve_ask(
+	struct resolver *r, const struct resolve_facts *facts, resolve_cb cb, void *arg)
+{
+	struct resolve_answer a = {0};
+	struct error err = {0};
+	bool known = r->table && table_find(r->table, &facts->uuid, &a, &err);
+	if (err.code)
+		LOG_WARN("resolve.table", KV_STR("error", err.text));
+	struct resolve_question *q = NULL;
+	if (!known && (r->hooks || r->conf->reverse_dns))
+		q = calloc(1, sizeof *q + facts->hello_len);
+	if (!q) {
+		if (!known)
+			nobody_knows(r, &a);
+		conclude(r, &a);
+		cb(&a, arg);
+		explicit_bzero(&a, sizeof a);
+		return NULL;
+	}
+	q->work = (struct work){.start = question_start,
+		.done = question_done,
+		.destroy = question_free,
+		.arg = arg};
+	q->r = r;
+	q->cb = cb;
+	q->facts = *facts;
+	memcpy(q->hello, facts->hello, facts->hello_len);
+	q->facts.hello = q->hello;
+	snprintf(q->amt, sizeof q->amt, "%s", facts->amt ? facts->amt : "");
+	q->facts.amt = q->amt;
+	nobody_knows(r, &q->answer);
+	connector_submit(r->connector, &q->work);
+	return q;
+}
+
+void resolve_cancel(struct resolve_question *q)
+{
+	if (q)
+		connector_cancel(&q->work);
+}
+
+static void stop_hooks(void *arg)
+{
+	hook_pool_close(arg);
+}
+
+int resolver_open(struct resolver **out, const struct conf_worker *conf, struct connector *c,
+	struct error *err)
+{
+	struct resolver *r = calloc(1, sizeof *r);
+	ENSURE(r, err, -ENOMEM, "no memory for the resolver");
+	r->conf = conf;
+	r->connector = c;
+	int rc = 0;
+	if (conf->devices_file[0])
+		rc = table_open(&r->table, conf->devices_file, err);
+	if (rc == 0 && conf->hook.command[0])
+		rc = hook_pool_open(&r->hooks, connector_loop(c), &conf->hook);
+	if (rc < 0) {
+		resolver_close(r);
+		return rc;
+	}
+	if (r->hooks)
+		connector_at_stop(c, stop_hooks, r->hooks);
+	*out = r;
+	return 0;
+}
+
+void resolver_close(struct resolver *r)
+{
+	if (!r)
+		return;
+	table_close(r->table);
+	free(r);
+}
