@@ -9,7 +9,8 @@
  * keys that may connect as listener, one a line: key, then anything DIR/allow/back.keys   the same
  * for workers
  *
- * In an allow-list, lines that are empty or begin with "# " are ignored ('#' alone is a Z85 digit).
+ * In an allow-list, lines that are empty or begin with '#' are ignored (no group of Z85 that
+ * stands for 32 bits begins with that digit).
  * Threads: none.
  */
 #ifndef MUSTER_BUS_CURVE_H
