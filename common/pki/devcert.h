@@ -29,7 +29,7 @@ enum devcert_fault {
 	DEVCERT_EXPIRED,
 	DEVCERT_NOT_YET_VALID,
 	DEVCERT_NO_SERVERAUTH,
-	DEVCERT_WRONG_NAME, /* neither SAN nor CN is the FQDN, or the CN is another name */
+	DEVCERT_WRONG_NAME, /* the FQDN is not in the SAN (without a SAN: not the CN) */
 	DEVCERT_N_FAULTS,
 };
 

@@ -149,7 +149,7 @@ struct provcert_want {
  *
  * @param order room for n indices into certs
  * @return how many are usable (then try order[0], order[1], ... as the device refuses); E_CONFIG
- *         when none is: the text says why and begins with the fingerprints
+ *         when none is: the text says why and names the fingerprints in short
  */
 int provcert_choose(const struct provcert *const *certs, size_t n, const struct provcert_want *want,
 	size_t *order, struct error *err);
