@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checks before use: the configuration and what it points at, profiles, provisioning certificates.
+ * Each prints one line per finding, says what to do, and exits 1 when something must be changed.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/secret.h"
+#include "common/conf/profile.h"
+#include "common/crypto/seal.h"
+#include "common/pki/domain.h"
+#include "common/pki/provcert.h"
+#include "ctl/command.h"
+
+#define PASSWORD_MAX_LEN 256
+#define PRINT_MAX        65536
+
+/* ---- cert check ----------------------------------------------------------------------------- */
+
+static json_t *report_json(const struct provcert_report *report, const struct provcert *pc)
+{
+	json_t *findings = json_array();
+	for (size_t i = 0; i < report->n_findings; i++) {
+		const struct provcert_finding *f = &report->findings[i];
+		json_array_append_new(findings,
+			json_pack("{s:s, s:s, s:s}", "code", provcert_code_name(f->code), "kind",
+				f->code < PROVCERT_N_DEFECTS ? "defect" : "warning", "text",
+				f->text));
+	}
+	return json_pack("{s:b, s:s, s:b, s:s, s:i, s:o}", "accept", report->n_defects == 0,
+		"verdict", provcert_code_name(provcert_verdict(report)), "sorted", report->sorted,
+		"cn", pc ? provcert_cn(pc) : "", "certificates",
+		pc ? (int)provcert_chain_len(pc) : 0, "findings", findings);
+}
+
+static void report_text(const struct provcert_report *report, const struct provcert *pc)
+{
+	if (pc)
+		printf("%s, %zu certificates%s\n", provcert_cn(pc), provcert_chain_len(pc),
+			report->sorted ? " (sorted into leaf, intermediates, root)" : "");
+	for (size_t i = 0; i < report->n_findings; i++) {
+		const struct provcert_finding *f = &report->findings[i];
+		printf("%-8s %-20s %s\n", f->code < PROVCERT_N_DEFECTS ? "refused" : "warning",
+			provcert_code_name(f->code), f->text);
+	}
+	if (report->n_defects == 0)
+		puts("accepted");
+}
+
+static bool fits_domain(const struct provcert *pc, const char *suffix, json_t *out)
+{
+	bool relaxed = domain_match(provcert_cn(pc), suffix, DOMAIN_RELAXED);
+	bool strict = domain_match(provcert_cn(pc), suffix, DOMAIN_STRICT);
+	if (out)
+		json_object_set_new(out, "domain",
+			json_pack("{s:s, s:b, s:b}", "suffix", suffix, "relaxed", relaxed, "strict",
+				strict));
+	else
+		printf("a device with suffix %s would %s it (releases before 2.6: %s)\n", suffix,
+			relaxed ? "take" : "refuse", strict ? "take" : "refuse");
+	return relaxed;
+}
+
+int command_cert_check(const struct command_line *line, const struct conf *conf)
+{
+	(void)conf;
+	struct error err = {0};
+	struct secret password = {0};
+	struct provcert *pc = NULL;
+	struct provcert_report report = {0};
+	if (!line->key) {
+		fputs("usage: muster cert check CHAIN.pem --key KEY.pem [--password-file FILE] "
+		      "[--domain SUFFIX]\n",
+			stderr);
+		return COMMAND_USAGE;
+	}
+	if (line->password_file &&
+		secret_read_file(&password, line->password_file, PASSWORD_MAX_LEN, &err) < 0)
+		return command_fail(&err);
+	int rc = provcert_load(&pc, line->args[0], line->key,
+		line->password_file ? &password : NULL, time(NULL), &report, &err);
+	secret_free(&password);
+	if (rc < 0 && report.n_findings == 0)
+		return command_fail(&err);
+	bool good = report.n_defects == 0;
+	if (line->json) {
+		json_t *out = report_json(&report, pc);
+		if (line->domain && pc)
+			good = fits_domain(pc, line->domain, out) && good;
+		command_print_json(out);
+	} else {
+		report_text(&report, pc);
+		if (line->domain && pc)
+			good = fits_domain(pc, line->domain, NULL) && good;
+	}
+	provcert_free(pc);
+	return good ? COMMAND_OK : COMMAND_FAILED;
+}
+
+/* ---- profiles ------------------------------------------------------------------------------- */
+
+int command_profile_check(const struct command_line *line, const struct conf *conf)
+{
+	struct profile_set set = {0};
+	json_t *findings = json_array();
+	size_t n_checked = 0;
+	struct error err = {0};
+	for (size_t i = 0; i < line->n_args; i++) {
+		struct profile p;
+		if (profile_load_file(&p, line->args[i], conf->keys.masters_dir, &err) < 0)
+			json_array_append_new(findings, json_string(err.text));
+		n_checked++;
+	}
+	if (line->n_args == 0) {
+		if (profile_set_load(
+			    &set, conf->worker.profiles_dir, conf->keys.masters_dir, &err) < 0)
+			json_array_append_new(findings, json_string(err.text));
+		n_checked = set.n;
+		profile_set_free(&set);
+	}
+	bool good = json_array_size(findings) == 0;
+	json_t *item;
+	size_t i;
+	if (line->json) {
+		command_print_json(json_pack("{s:b, s:i, s:o}", "accept", good, "profiles",
+			(int)n_checked, "findings", findings));
+		return good ? COMMAND_OK : COMMAND_FAILED;
+	}
+	json_array_foreach(findings, i, item) puts(json_string_value(item));
+	if (good)
+		printf("%zu profiles, all good\n", n_checked);
+	json_decref(findings);
+	return good ? COMMAND_OK : COMMAND_FAILED;
+}
+
+int command_profile_show(const struct command_line *line, const struct conf *conf)
+{
+	struct profile p;
+	struct error err = {0};
+	struct buf text;
+	buf_init(&text, PRINT_MAX);
+	int rc = profile_load(&p, conf->worker.profiles_dir, line->args[0], NULL, &err);
+	if (rc == 0)
+		rc = profile_print(&p, &text, &err);
+	if (rc == 0)
+		fwrite(text.data, 1, text.len, stdout);
+	buf_free(&text);
+	return rc < 0 ? command_fail(&err) : COMMAND_OK;
+}
+
+/* ---- the configuration and what it points at ------------------------------------------------ */
+
+typedef int (*conf_check_fn)(const struct conf *conf, struct error *err);
+
+static int check_profiles(const struct conf *conf, struct error *err)
+{
+	struct profile_set set = {0};
+	TRY(profile_set_load(&set, conf->worker.profiles_dir, conf->keys.masters_dir, err));
+	const char *name = conf->worker.default_profile;
+	bool found = !*name || profile_set_find(&set, name);
+	profile_set_free(&set);
+	ENSURE(found, err, E_CONFIG, "worker.default_profile: there is no profile \"%s\" in %s",
+		name, conf->worker.profiles_dir);
+	return 0;
+}
+
+static int check_keks(const struct conf *conf, struct error *err)
+{
+	struct kek_ring *ring = NULL;
+	TRY(kek_ring_load(&ring, conf->keys.kek_dir, conf->keys.kek_current, err));
+	kek_ring_free(ring);
+	return 0;
+}
+
+static int check_provisioning(const struct conf *conf, struct error *err)
+{
+	ENSURE(conf->worker.n_provisioning, err, E_CONFIG,
+		"worker.provisioning: no provisioning certificate; devices that trust by "
+		"certificate cannot be set up");
+	for (size_t i = 0; i < conf->worker.n_provisioning; i++) {
+		const struct conf_chain *c = &conf->worker.provisioning[i];
+		struct provcert *pc = NULL;
+		struct provcert_report report = {0};
+		struct secret password = {0};
+		if (*c->key_password_file)
+			TRY(secret_read_file(
+				&password, c->key_password_file, PASSWORD_MAX_LEN, err));
+		int rc = provcert_load(&pc, c->chain, c->key, password.len ? &password : NULL,
+			time(NULL), &report, err);
+		secret_free(&password);
+		provcert_free(pc);
+		TRY(rc);
+	}
+	return 0;
+}
+
+static int check_bus_keys(const struct conf *conf, struct error *err)
+{
+	static const char *const names[] = {"broker.key", "listener.key", "worker.key"};
+	for (size_t i = 0; conf->bus.curve && i < sizeof names / sizeof names[0]; i++) {
+		char path[PATH_MAX];
+		snprintf(path, sizeof path, "%s/%s", conf->bus.keys_dir, names[i]);
+		ENSURE(access(path, R_OK) == 0, err, E_CONFIG,
+			"%s is missing; make it with: muster keys new", path);
+	}
+	return 0;
+}
+
+static int check_ca(const struct conf *conf, struct error *err)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/issuing.pem", conf->ca.dir);
+	ENSURE(access(path, R_OK) == 0, err, E_CONFIG,
+		"%s is missing; make it with: muster ca init", path);
+	return 0;
+}
+
+int command_config_check(const struct command_line *line, const struct conf *conf)
+{
+	static const struct {
+		const char *what;
+		conf_check_fn fn;
+	} checks[] = {{"profiles", check_profiles}, {"key-encryption keys", check_keks},
+		{"provisioning certificates", check_provisioning}, {"bus keys", check_bus_keys},
+		{"certificate authority", check_ca}};
+	json_t *findings = json_array();
+	bool good = true;
+	for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+		struct error err = {0};
+		bool ok = checks[i].fn(conf, &err) == 0;
+		good = good && ok;
+		json_array_append_new(
+			findings, json_pack("{s:s, s:b, s:s}", "check", checks[i].what, "accept",
+					  ok, "text", ok ? "" : err.text));
+		if (!line->json)
+			printf("%-26s %s\n", checks[i].what, ok ? "good" : err.text);
+	}
+	if (line->json)
+		command_print_json(json_pack("{s:b, s:o}", "accept", good, "findings", findings));
+	else
+		json_decref(findings);
+	return good ? COMMAND_OK : COMMAND_FAILED;
+}

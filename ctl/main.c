@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* muster: the one command that people type. The table below is the whole of its grammar. */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/secret.h"
+#include "common/conf/cli.h"
+#include "ctl/command.h"
+
+struct command {
+	const char *words; /* "device show" */
+	const char *args;  /* for --help */
+	const char *help;
+	size_t min_args, max_args;
+	unsigned options;
+	bool needs_conf;
+	command_fn fn;
+};
+
+static const struct command commands[] = {
+	{"node", "", "run listeners, brokers, workers and the CA of this host", 0, 0, 0, true,
+		command_node},
+	{"status", "", "how many jobs are in which state", 0, 0, OPT_JSON, true, command_status},
+	{"device list", "", "known devices", 0, 0, OPT_JSON | OPT_STATE | OPT_LIMIT, true,
+		command_device_list},
+	{"device show", "UUID", "everything about one device", 1, 1, OPT_JSON | OPT_REVEAL, true,
+		command_device_show},
+	{"device export", "", "all devices, one JSON object a line", 0, 0, OPT_JSON | OPT_REVEAL,
+		true, command_device_export},
+	{"job list", "", "jobs, newest first", 0, 0, OPT_JSON | OPT_STATE | OPT_LIMIT, true,
+		command_job_list},
+	{"job show", "JOB", "one job with its events", 1, 1, OPT_JSON, true, command_job_show},
+	{"job kick", "JOB|UUID", "run a waiting, dead or unapproved job now", 1, 1, OPT_JSON, true,
+		command_job_kick},
+	{"job cancel", "JOB|UUID", "end a job; a running session stops at its next step", 1, 1,
+		OPT_JSON, true, command_job_cancel},
+	{"dead list", "", "jobs that gave up: step and reason", 0, 0, OPT_JSON | OPT_LIMIT, true,
+		command_dead_list},
+	{"dead drop", "JOB|UUID", "forget a dead job", 1, 1, OPT_JSON, true, command_dead_drop},
+	{"events", "[UUID]", "the last events, of all devices or of one", 0, 1,
+		OPT_JSON | OPT_LIMIT, true, command_events},
+	{"profile check", "[FILE...]", "check profiles (default: all of worker.profiles_dir)", 0,
+		SIZE_MAX, OPT_JSON, true, command_profile_check},
+	{"profile show", "NAME", "a profile with all its defaults", 1, 1, 0, true,
+		command_profile_show},
+	{"ca init", "", "make root and issuing CA in ca.dir", 0, 0, OPT_JSON, true,
+		command_ca_init},
+	{"ca show", "", "the CA's certificates and counts", 0, 0, OPT_JSON, true, command_ca_show},
+	{"ca serve", "", "issue certificates on ca.socket (muster node starts it)", 0, 0, 0, true,
+		command_ca_serve},
+	{"cert check", "CHAIN.pem",
+		"check a provisioning certificate against the rules of the firmware", 1, 1,
+		OPT_JSON | OPT_KEY | OPT_PASSWORD_FILE | OPT_DOMAIN, false, command_cert_check},
+	{"keys new", "", "make the keys that the configuration names and that do not exist yet", 0,
+		0, OPT_JSON, true, command_keys_new},
+	{"config check", "", "check the configuration and what it points at", 0, 0, OPT_JSON, true,
+		command_config_check},
+	{"decode hello", "FILE", "what the parser sees in a Hello (hex or raw; - = standard input)",
+		1, 1, OPT_JSON, false, command_decode_hello},
+	{"decode answer", "FILE", "what the parser sees in a WS-Man answer", 1, 1, OPT_JSON, false,
+		command_decode_answer},
+};
+#define N_COMMANDS (sizeof commands / sizeof commands[0])
+
+static const struct argp_option options[] = {
+	{"config", 'c', "FILE", 0,
+		"configuration (default " CLI_DEFAULT_CONFIG ", or MUSTER_CONFIG)", 0},
+	{"json", 'j', NULL, 0, "answer in JSON", 0},
+	{"reveal", OPT_REVEAL + 256, NULL, 0, "show passwords; this is logged as an event", 0},
+	{"state", 's', "STATE", 0,
+		"only this state (ready, leased, waiting, done, dead, cancelled)", 0},
+	{"limit", 'n', "N", 0, "at most N rows", 0},
+	{"key", 'k', "FILE", 0, "cert check: the private key", 0},
+	{"password-file", OPT_PASSWORD_FILE + 256, "FILE", 0, "cert check: opens the private key",
+		0},
+	{"domain", 'd', "SUFFIX", 0, "cert check: would a device with this DNS suffix take it?", 0},
+	{0},
+};
+
+struct parsed {
+	struct command_line line;
+	unsigned used; /* options that were given */
+};
+
+static uint32_t parse_limit(const char *arg, struct argp_state *state)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
+	if (*end || n == 0 || n > 1000000)
+		argp_error(state, "--limit %s: a number from 1 to 1000000", arg);
+	return (uint32_t)n;
+}
+
+static error_t on_option(int key, char *arg, struct argp_state *state)
+{
+	struct parsed *p = state->input;
+	struct command_line *l = &p->line;
+	switch (key) {
+	case 'c': l->config = arg; return 0;
+	case 'j':
+		l->json = true;
+		p->used |= OPT_JSON;
+		return 0;
+	case OPT_REVEAL + 256:
+		l->reveal = true;
+		p->used |= OPT_REVEAL;
+		return 0;
+	case 's':
+		l->state = arg;
+		p->used |= OPT_STATE;
+		return 0;
+	case 'n':
+		l->limit = parse_limit(arg, state);
+		p->used |= OPT_LIMIT;
+		return 0;
+	case 'k':
+		l->key = arg;
+		p->used |= OPT_KEY;
+		return 0;
+	case OPT_PASSWORD_FILE + 256:
+		l->password_file = arg;
+		p->used |= OPT_PASSWORD_FILE;
+		return 0;
+	case 'd':
+		l->domain = arg;
+		p->used |= OPT_DOMAIN;
+		return 0;
+	case ARGP_KEY_ARG: l->args[l->n_args++] = arg; return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static char *help_filter(int key, const char *text, void *input)
+{
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)(uintptr_t)text;
+	char *out = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&out, &len);
+	if (!f)
+		return NULL;
+	fputs("Commands:\n", f);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		char left[48];
+		snprintf(left, sizeof left, "%s %s", commands[i].words, commands[i].args);
+		fprintf(f, "  %-24s %s\n", left, commands[i].help);
+	}
+	fprintf(f, "  %-24s %s\n", "version", "print the version");
+	fclose(f);
+	return out;
+}
+
+/* The command whose words begin the arguments; *n_words tells how many they were. */
+static const struct command *find_command(char **args, size_t n_args, size_t *n_words)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		char words[32];
+		snprintf(words, sizeof words, "%s", commands[i].words);
+		char *second = strchr(words, ' ');
+		if (second)
+			*second++ = '\0';
+		if (n_args < 1 || strcmp(args[0], words) != 0)
+			continue;
+		if (second && (n_args < 2 || strcmp(args[1], second) != 0))
+			continue;
+		*n_words = second ? 2 : 1;
+		return &commands[i];
+	}
+	return NULL;
+}
+
+static int usage(const char *format, const char *what)
+{
+	fputs("muster: ", stderr);
+	fprintf(stderr, format, what);
+	fputs("; see muster --help\n", stderr);
+	return COMMAND_USAGE;
+}
+
+static int check_line(const struct command *c, const struct parsed *p)
+{
+	if (p->line.n_args < c->min_args || p->line.n_args > c->max_args) {
+		fprintf(stderr, "usage: muster %s %s\n", c->words, c->args);
+		return COMMAND_USAGE;
+	}
+	unsigned foreign = p->used & ~c->options;
+	for (size_t i = 0; options[i].name; i++) {
+		static const struct {
+			int key;
+			unsigned option;
+		} keys[] = {{'j', OPT_JSON}, {'s', OPT_STATE}, {'n', OPT_LIMIT}, {'k', OPT_KEY},
+			{'d', OPT_DOMAIN}, {OPT_REVEAL + 256, OPT_REVEAL},
+			{OPT_PASSWORD_FILE + 256, OPT_PASSWORD_FILE}};
+		for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+			if (keys[k].key == options[i].key && (foreign & keys[k].option)) {
+				fprintf(stderr, "muster: %s does not take --%s\n", c->words,
+					options[i].name);
+				return COMMAND_USAGE;
+			}
+		}
+	}
+	return COMMAND_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {options, on_option, "COMMAND [ARGUMENT...]",
+		"Muster: remote configuration of Intel AMT.\v", NULL, help_filter, NULL};
+	static struct conf conf;
+	struct parsed p = {.line.args = calloc((size_t)argc + 1, sizeof(char *))};
+	if (!p.line.args)
+		return COMMAND_FAILED;
+	secret_protect_process();
+	argp_program_version = cli_version();
+	argp_parse(&argp, argc, argv, 0, NULL, &p);
+
+	size_t n_words = 0;
+	char **all_args = p.line.args;
+	int rc = COMMAND_OK;
+	const struct command *c = find_command(p.line.args, p.line.n_args, &n_words);
+	if (p.line.n_args == 1 && strcmp(p.line.args[0], "version") == 0) {
+		puts(cli_version());
+	} else if (!c) {
+		rc = usage(p.line.n_args ? "unknown command \"%s\"" : "%s",
+			p.line.n_args ? p.line.args[0] : "no command");
+	} else {
+		p.line.args += n_words;
+		p.line.n_args -= n_words;
+		rc = check_line(c, &p);
+		struct error err = {0};
+		if (rc == COMMAND_OK && c->needs_conf) {
+			p.line.config = cli_config_path(p.line.config);
+			if (conf_load(p.line.config, &conf, &err) < 0)
+				rc = command_fail(&err);
+		}
+		if (rc == COMMAND_OK)
+			rc = c->fn(&p.line, c->needs_conf ? &conf : NULL);
+	}
+	free(all_args);
+	return rc;
+}
