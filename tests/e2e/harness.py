@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests share: a command line, a running site, vectors, visible skips.
+
+Each test file is a program of its own: python3 tests/e2e/test_x.py --build build/release. It ends
+with status 0, 1, or 77 when what it needs is absent (and says what)."""
+import argparse
+import json
+import os
+import pathlib
+import sys
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+from estate import Site, wait_for  # noqa: E402
+
+VECTORS = pathlib.Path(os.environ.get("MUSTER_VECTORS", ROOT.parent / "shared/vectors"))
+SKIPPED = 77
+
+
+class SiteTest(unittest.TestCase):
+    """A test with one running site for the whole class. SITE: keyword arguments of Site."""
+
+    SITE = {}
+    build = "build/release"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.site = Site(cls.build, **cls.SITE)
+        try:
+            cls.site.start()
+        except BaseException:
+            cls.tearDownClass()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.site.stop()
+        cls.site.remove()
+
+    def wait(self, condition, seconds, what):
+        return wait_for(condition, seconds, what, tick=0.05)
+
+    def status(self):
+        return self.site.status() or {}
+
+    def jobs(self, state=None):
+        args = ["--state", state] if state else []
+        return json.loads(self.site.muster("job", "list", "--json", *args))
+
+    def dead(self):
+        return json.loads(self.site.muster("dead", "list", "--json"))
+
+    def wait_settled(self, devices, seconds):
+        """Until every device has its result; returns the counts."""
+        def settled():
+            s = self.status()
+            return s if s.get("done", 0) + s.get("dead", 0) >= devices else None
+        return self.wait(settled, seconds, f"{devices} devices to be done or dead")
+
+
+def vectors(*parts):
+    """A folder of test data, or exit as skipped."""
+    path = VECTORS.joinpath(*parts)
+    if not path.exists():
+        print(f"skipped: {path} is absent (set MUSTER_VECTORS)")
+        sys.exit(SKIPPED)
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default=str(ROOT / "build/release"))
+    args, rest = parser.parse_known_args()
+    SiteTest.build = args.build
+    unittest.main(argv=[sys.argv[0], "-v", *rest])
