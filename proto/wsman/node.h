@@ -66,7 +66,8 @@ const char *wsman_node_attr(const struct wsman_node *node, const char *name);
  * Text of a selector of a reference.
  *
  * @param node a SelectorSet, or an element that is a reference (ReferenceParameters/SelectorSet
- *             inside), or an element that wraps one EndpointReference; NULL allowed
+ *             inside), its ReferenceParameters, or an element that wraps one EndpointReference;
+ *             NULL allowed
  * @param name selector name; NULL takes the first one
  * @return its text; for a selector whose value is a reference the first selector of that one; NULL
  *         when there is none
