@@ -192,6 +192,30 @@ int bus_send(struct bus_socket *s, const char *peer, Muster__V1__Envelope *e)
 	return 0;
 }
 
+int bus_register(struct bus_socket *s, Muster__V1__Role role, const char *version)
+{
+	Muster__V1__Register reg = MUSTER__V1__REGISTER__INIT;
+	Muster__V1__Envelope e = MUSTER__V1__ENVELOPE__INIT;
+	reg.role = role;
+	reg.process_id = s->bus->id;
+	reg.version = (char *)(uintptr_t)version;
+	reg.schema_min = BUS_SCHEMA_MIN;
+	reg.schema_max = BUS_SCHEMA_MAX;
+	e.body_case = MUSTER__V1__ENVELOPE__BODY_REGISTER_PEER;
+	e.register_peer = &reg;
+	return bus_send(s, NULL, &e);
+}
+
+int bus_pong(struct bus_socket *s, const char *peer, uint64_t nonce)
+{
+	Muster__V1__Pong pong = MUSTER__V1__PONG__INIT;
+	Muster__V1__Envelope e = MUSTER__V1__ENVELOPE__INIT;
+	pong.nonce = nonce;
+	e.body_case = MUSTER__V1__ENVELOPE__BODY_PONG;
+	e.pong = &pong;
+	return bus_send(s, peer, &e);
+}
+
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 static int connect_dealer(struct bus_socket *s)

@@ -7,7 +7,7 @@
  *
  * How peers talk:
  *  - BUS_UP on a DEALER: send Register. The broker answers Welcome; accepted = false carries the
- *    reason ("register first" = send Register again; anything else is final until BUS_UP).
+ *    reason (BUS_REGISTER_FIRST = send Register again; anything else is final until BUS_UP).
  *  - Worker: after Welcome and whenever its free slots change (coalesced), and at least every
  *    BUS_ALIVE_MS, send Credit{slots}, absolute. Silent for BUS_SILENT_MS = no jobs until heard.
  *  - Job is answered by JobAck at once and before any later Credit, also when refused: so the
@@ -39,6 +39,9 @@
 #define BUS_SILENT_MS    3000 /* a peer that says nothing so long is not there */
 #define BUS_LINGER_MS    200  /* closing waits so long for the last messages */
 #define BUS_HWM_SLACK    256  /* room for Ping, Drain, ... above a window */
+
+/* Reason of a Welcome that asks for Register again: the broker does not know the peer. */
+#define BUS_REGISTER_FIRST "register first"
 
 struct bus;
 struct bus_socket;
@@ -119,6 +122,13 @@ int bus_dealer(struct bus_socket **out, struct bus *bus, const char *endpoint, i
  *         longer than BUS_MESSAGE_MAX; -ENOMEM
  */
 int bus_send(struct bus_socket *s, const char *peer, Muster__V1__Envelope *e);
+
+/** Send a Register with our id and schema range, as answer to BUS_UP (DEALER). Returns as bus_send().
+ * @param version of the program, for people */
+int bus_register(struct bus_socket *s, Muster__V1__Role role, const char *version);
+
+/** Answer a Ping. Returns as bus_send(). */
+int bus_pong(struct bus_socket *s, const char *peer, uint64_t nonce);
 
 /** Stop (true) or go on (false) reading: back-pressure. */
 void bus_pause(struct bus_socket *s, bool paused);
