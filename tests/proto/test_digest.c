@@ -62,10 +62,10 @@ static void test_http_digest_values(void **state)
 	const char *dir = vectors_outside("wsman/values");
 	if (!dir)
 		skip();
-	json_t *doc = vectors_json(dir, "http-digest.json"), *row;
-	size_t i;
+	json_t *doc = vectors_json(dir, "http-digest.json");
 	assert_true(json_array_size(doc) >= 3);
-	json_array_foreach(doc, i, row) check_http_digest(row);
+	for (size_t i = 0; i < json_array_size(doc); i++)
+		check_http_digest(json_array_get(doc, i));
 	json_decref(doc);
 }
 
@@ -75,11 +75,10 @@ static void test_acl_values(void **state)
 	const char *dir = vectors_outside("wsman/values");
 	if (!dir)
 		skip();
-	json_t *doc = vectors_json(dir, "acl-digest-passwords.json"), *row;
-	size_t i;
+	json_t *doc = vectors_json(dir, "acl-digest-passwords.json");
 	assert_true(json_array_size(doc) >= 3);
-	json_array_foreach(doc, i, row)
-	{
+	for (size_t i = 0; i < json_array_size(doc); i++) {
+		const json_t *row = json_array_get(doc, i);
 		char ha1[DIGEST_HEX_MAX + 1], b64[DIGEST_PASSWORD_LEN + 1];
 		const char *user = vectors_text(row, "username");
 		const char *realm = vectors_text(row, "digest_realm");

@@ -14,11 +14,11 @@
 static void test_check_characters(void **state)
 {
 	(void)state;
-	json_t *doc = vectors_json("tests/data/psk", "pid-pps.json"), *row;
-	size_t i;
-	assert_true(json_array_size(json_object_get(doc, "check_character")) > 0);
-	json_array_foreach(json_object_get(doc, "check_character"), i, row)
-	{
+	json_t *doc = vectors_json("tests/data/psk", "pid-pps.json");
+	const json_t *rows = json_object_get(doc, "check_character");
+	assert_true(json_array_size(rows) > 0);
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
 		const char *input = vectors_text(row, "input");
 		assert_int_equal(
 			psk_check_char(input, strlen(input)), vectors_text(row, "check")[0]);
@@ -29,11 +29,11 @@ static void test_check_characters(void **state)
 static void test_valid_pairs(void **state)
 {
 	(void)state;
-	json_t *doc = vectors_json("tests/data/psk", "pid-pps.json"), *row;
-	size_t i;
-	assert_true(json_array_size(json_object_get(doc, "valid")) > 0);
-	json_array_foreach(json_object_get(doc, "valid"), i, row)
-	{
+	json_t *doc = vectors_json("tests/data/psk", "pid-pps.json");
+	const json_t *rows = json_object_get(doc, "valid");
+	assert_true(json_array_size(rows) > 0);
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
 		const char *pid = vectors_text(row, "pid"), *pps = vectors_text(row, "pps");
 		assert_true(psk_pid_ok(pid, strlen(pid)));
 		for (size_t group = 0; group < 32; group += 4)
