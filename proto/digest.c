@@ -327,7 +327,7 @@ void digest_state_reset(struct digest_state *st)
 int digest_state_challenged(struct digest_state *st, const char *www_authenticate, size_t len,
 	bool answered, struct error *err)
 {
-	struct digest_challenge ch;
+	struct digest_challenge ch = {0};
 	TRY(digest_parse_challenge(&ch, www_authenticate, len, err));
 
 	/* SPEC: wsman.md 3.2: stale or a changed nonce means "again", a refused answer to a nonce

@@ -44,25 +44,21 @@ const char *devcert_fault_name(enum devcert_fault fault)
 
 int devcert_ca_new(struct devcert_ca **out, X509 *const *certs, size_t n, struct error *err)
 {
-	int rc = 0;
 	*out = NULL;
 	ENSURE(n > 0, err, E_CONFIG, "device certificates: no CA certificate given");
+	for (size_t i = 0; i < n; i++)
+		ENSURE(X509_check_ca(certs[i]), err, E_CONFIG,
+			"device certificates: certificate %zu of the bundle is no CA", i + 1);
+
 	struct devcert_ca *ca = calloc(1, sizeof *ca);
-	if (ca)
-		ca->store = X509_STORE_new();
-	if (!ca || !ca->store)
-		rc = error_set(err, -ENOMEM, "device certificates: out of memory");
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (!X509_check_ca(certs[i]))
-			rc = error_set(err, E_CONFIG,
-				"device certificates: certificate %zu of the bundle is no CA",
-				i + 1);
-		else if (!X509_STORE_add_cert(ca->store, certs[i]))
-			rc = error_set(err, -ENOMEM, "device certificates: out of memory");
-	}
-	if (rc < 0) {
+	ENSURE(ca, err, -ENOMEM, "device certificates: out of memory");
+	ca->store = X509_STORE_new();
+	bool ok = ca->store != NULL;
+	for (size_t i = 0; ok && i < n; i++)
+		ok = X509_STORE_add_cert(ca->store, certs[i]);
+	if (!ok) {
 		devcert_ca_free(ca);
-		return rc;
+		return error_set(err, -ENOMEM, "device certificates: out of memory");
 	}
 	/* An issuing CA may be trusted by itself; its root need not be in the bundle. */
 	X509_STORE_set_flags(ca->store, X509_V_FLAG_PARTIAL_CHAIN);

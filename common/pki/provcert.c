@@ -48,23 +48,31 @@ const char *provcert_code_name(enum provcert_code code)
 	return (unsigned)code < PROVCERT_N_CODES ? code_names[code] : "unknown";
 }
 
-void provcert_report_add(
-	struct provcert_report *report, enum provcert_code code, const char *fmt, ...)
+/* Room for a code in its place, or NULL when the report has it already. */
+static struct provcert_finding *report_slot(struct provcert_report *report, enum provcert_code code)
 {
 	struct provcert_finding *f = report->findings;
 	size_t at = 0;
-	va_list ap;
 	while (at < report->n_findings && f[at].code < code)
 		at++;
 	if (at < report->n_findings && f[at].code == code)
-		return;
+		return NULL;
 	memmove(&f[at + 1], &f[at], (report->n_findings - at) * sizeof f[0]);
 	report->n_findings++;
 	if (code < PROVCERT_N_DEFECTS)
 		report->n_defects++;
 	f[at].code = code;
+	return &f[at];
+}
+
+void provcert_report_add(
+	struct provcert_report *report, enum provcert_code code, const char *fmt, ...)
+{
+	struct provcert_finding *f = report_slot(report, code);
+	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(f[at].text, sizeof f[at].text, fmt, ap);
+	if (f)
+		vsnprintf(f->text, sizeof f->text, fmt, ap);
 	va_end(ap);
 }
 

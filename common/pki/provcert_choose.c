@@ -129,10 +129,10 @@ int provcert_describe_mismatch(
 	size_t at = 0, len;
 	TRY(buf_adds(out, "our roots:\n"));
 	for (size_t i = 0; i < n; i++) {
-		for (uint8_t alg = HELLO_SHA1; alg <= HELLO_SHA384; alg++) {
-			const uint8_t *hash = provcert_root_hash(certs[i], alg, &len);
+		for (unsigned alg = HELLO_SHA1; alg <= HELLO_SHA384; alg++) {
+			const uint8_t *hash = provcert_root_hash(certs[i], (uint8_t)alg, &len);
 			if (hash)
-				TRY(add_line(out, alg, hash, len));
+				TRY(add_line(out, (uint8_t)alg, hash, len));
 		}
 	}
 	TRY(buf_adds(out, "device's list:\n"));
