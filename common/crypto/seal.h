@@ -19,6 +19,7 @@
 #ifndef MUSTER_CRYPTO_SEAL_H
 #define MUSTER_CRYPTO_SEAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,9 +39,12 @@ struct error;
 
 struct kek_ring; /* several readable, one current */
 
+/** Whether text may be an id, and so a file name without directory: 1 to SEAL_ID_MAX of
+ * A-Z a-z 0-9 . _ - and no dot first. Used for keys, masters and profiles. */
+bool key_id_ok(const char *text);
+
 /**
- * Read every <id>.key of a directory: 32 random bytes in base64, mode 0600. An id is 1 to 64 of
- * A-Z a-z 0-9 . _ -
+ * Read every <id>.key of a directory: 32 random bytes in base64, mode 0600.
  *
  * @param current id that seals; must be among them
  * @param out     free with kek_ring_free()
