@@ -40,7 +40,7 @@ def progress_line(sim, status, elapsed, devices):
     done = status.get("done", 0)
     rate = done / elapsed if elapsed > 0 else 0
     left = f"{(devices - done) / rate:.0f} s" if rate else "?"
-    return (f"{elapsed:6.1f} s  hellos {sim.progress.get('hellos', 0)}  admitted {status.get('devices', 0)}  "
+    return (f"{elapsed:6.1f} s  hellos {sim.progress.get('hellos', 0)}  admitted {status.get('jobs', 0)}  "
             f"in session {status.get('leased', 0)}  waiting {status.get('ready', 0) + status.get('waiting', 0)}  done {done}  "
             f"failed {status.get('dead', 0)}  {rate:.0f}/s  finish in {left}")
 

@@ -87,6 +87,9 @@ void table_row(struct table *t, const char *const *cells);
 /** Print and free. */
 void table_print(struct table *t);
 
+/** Free without printing. NULL is allowed. */
+void table_free(struct table *t);
+
 /** "3 s ago", "2 h ago" for a time in ms since 1970 (0 = "-"). Returns out. */
 const char *command_ago(char *out, size_t out_len, uint64_t ms);
 

@@ -68,9 +68,15 @@ void table_print(struct table *t)
 				last ? "\n" : "  ");
 		}
 	}
-	for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
+	table_free(t);
+}
+
+void table_free(struct table *t)
+{
+	for (size_t i = 0; t && i < t->n_rows * t->n_columns; i++)
 		free(t->cells[i]);
-	free(t->cells);
+	if (t)
+		free(t->cells);
 	free(t);
 }
 

@@ -54,11 +54,11 @@ class Hello(harness.SiteTest):
 
     def test_malformed_become_nothing(self):
         hello = harness.vectors("hello")
-        before = self.status().get("devices", 0)
+        before = self.status().get("jobs", 0)
         for file in sorted(hello.glob("bad-*.hex")):
             with self.subTest(file=file.name):
                 self.assertFalse(send(self.site.listener_port, bytes.fromhex(file.read_text().strip()), "127.0.50.2"))
-        self.assertEqual(self.status().get("devices", 0), before)
+        self.assertEqual(self.status().get("jobs", 0), before)
 
     def test_idle_and_slow_connections(self):
         """Real devices are served while ten thousand connections idle and others send a byte a time."""
