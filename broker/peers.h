@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What both sockets of the broker do alike: judging a Register and answering it. */
+#ifndef MUSTER_BROKER_PEERS_H
+#define MUSTER_BROKER_PEERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/bus/bus.h"
+
+/**
+ * Judge a Register and send Welcome.
+ *
+ * @param role   the only role that belongs on this socket
+ * @param window listener: Hellos in flight; else 0
+ * @return whether the peer is accepted
+ */
+bool peers_register(struct bus_socket *s, const char *peer, const Muster__V1__Register *reg,
+	Muster__V1__Role role, uint32_t window);
+
+/** A peer that we do not know spoke: ask it to register. */
+void peers_stranger(struct bus_socket *s, const char *peer);
+
+/** Send a Drain. Returns as bus_send(). */
+int peers_drain(struct bus_socket *s, const char *peer);
+
+/** Send a Ping. Returns as bus_send(). */
+int peers_ping(struct bus_socket *s, const char *peer);
+
+#endif
