@@ -346,12 +346,21 @@ static int socket_error(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &len) < 0 ? errno : value;
 }
 
+/* A refused SYN is ECONNREFUSED. ECONNRESET means that we were connected and reset before the first
+ * look: the same as a reset in the handshake, which must not depend on our speed. */
+static void conn_fail_connect(struct conn *c, int failed)
+{
+	if (failed == ECONNRESET && c->ssl)
+		c->phase = CONN_PHASE_HANDSHAKE;
+	conn_fail_errno(c, failed);
+}
+
 static void conn_connected(struct conn *c)
 {
 	int failed = socket_error(c->fd);
 
 	if (failed) {
-		conn_fail_errno(c, failed);
+		conn_fail_connect(c, failed);
 		return;
 	}
 	if (!c->ssl) {
@@ -371,7 +380,7 @@ static void conn_broken(struct conn *c)
 	if (c->phase == CONN_PHASE_CONNECT) {
 		int failed = socket_error(c->fd);
 
-		conn_fail_errno(c, failed ? failed : EIO);
+		conn_fail_connect(c, failed ? failed : EIO);
 		return;
 	}
 	if (c->phase == CONN_PHASE_HANDSHAKE) {
