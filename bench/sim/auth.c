@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Digest login of a device; see auth.h. */
+#include "bench/sim/auth.h"
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "proto/digest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* SPEC: wsman.md 3.3: ten failures, then 5 s growing to 80 s. */
+#define FAILURES_FREE    10
+#define LOCK_FIRST_MS    5000
+#define LOCK_DOUBLES_MAX 4
+
+static struct dev_nonce *find_nonce(struct device *d, const char *text)
+{
+	for (size_t i = 0; i < DEVICE_NONCES; i++)
+		if (d->nonces[i].text[0] && strcmp(d->nonces[i].text, text) == 0)
+			return &d->nonces[i];
+	return NULL;
+}
+
+static void failed(struct device *d)
+{
+	d->n_logins_bad++;
+	if (d->n_logins_bad < FAILURES_FREE)
+		return;
+	unsigned doubles = d->n_logins_bad - FAILURES_FREE;
+	if (doubles > LOCK_DOUBLES_MAX)
+		doubles = LOCK_DOUBLES_MAX;
+	d->locked_until_ms = clock_boot_ms() + ((uint64_t)LOCK_FIRST_MS << doubles);
+}
+
+enum auth_result auth_check(struct device *d, const struct auth_request *rq, const char **why)
+{
+	struct digest_authorization a;
+	struct error err;
+	*why = "none";
+	if (!rq->header)
+		return AUTH_CHALLENGE;
+	*why = "malformed";
+	if (digest_parse_authorization(&a, rq->header, strlen(rq->header), &err) < 0)
+		return AUTH_CHALLENGE;
+	*why = "locked";
+	if (clock_boot_ms() < d->locked_until_ms)
+		return AUTH_LOCKED;
+	struct dev_nonce *nonce = find_nonce(d, a.nonce);
+	*why = "unknown_nonce";
+	if (!nonce)
+		return AUTH_CHALLENGE;
+	char ha1[33];
+	hex_encode(d->ha1, sizeof d->ha1, ha1);
+	bool qop = a.qop == DIGEST_QOP_AUTH || (a.qop == DIGEST_QOP_AUTH_INT && d->as->auth_int);
+	*why = "credentials";
+	if (strcmp(a.user, "admin") != 0 || strcmp(a.realm, d->realm) != 0 ||
+		strcmp(a.uri, rq->uri) != 0 || !qop || a.alg != DIGEST_MD5 ||
+		!digest_authorization_ok(&a, ha1, rq->method, rq->body, rq->body_len)) {
+		failed(d);
+		return AUTH_BAD;
+	}
+	*why = "replayed_nc";
+	if (a.nc <= nonce->nc)
+		return AUTH_CHALLENGE;
+	nonce->nc = a.nc;
+	d->n_logins_bad = 0;
+	d->locked_until_ms = 0;
+	*why = "ok";
+	return AUTH_OK;
+}
+
+void auth_challenge(struct device *d, struct buf *out)
+{
+	struct dev_nonce *n = &d->nonces[d->nonce_at++ % DEVICE_NONCES];
+	uint8_t raw[18];
+	char hex[2 * sizeof raw + 1];
+	rng_bytes(&d->rng, raw, sizeof raw);
+	hex_encode(raw, sizeof raw, hex);
+	*n = (struct dev_nonce){.nc = 0};
+	snprintf(n->text, sizeof n->text, "%s", hex);
+	(void)buf_addf(out,
+		"WWW-Authenticate: Digest realm=\"%s\", "
+		"nonce=\"%s\",stale=\"false\",qop=\"%s\"\r\n",
+		d->realm, n->text, d->as->auth_int ? "auth,auth-int" : "auth");
+}
+
+void auth_reset(struct device *d)
+{
+	memset(d->nonces, 0, sizeof d->nonces);
+}

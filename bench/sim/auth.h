@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Digest login of a device: nonces, their counts, wrong passwords and the lock-out.
+ * Ownership: state is in struct device. Threads: the loop's thread only. SPEC: wsman.md 3.2, 3.3
+ */
+#ifndef MUSTER_SIM_AUTH_H
+#define MUSTER_SIM_AUTH_H
+
+#include "bench/sim/device.h"
+#include "common/base/buf.h"
+
+enum auth_result {
+	AUTH_OK,
+	AUTH_CHALLENGE, /* no or outdated answer: 401, no mark against the client */
+	AUTH_BAD,       /* wrong credentials: 401, counts towards the lock-out */
+	AUTH_LOCKED,    /* the back-off runs: 401 whatever the answer is */
+};
+
+struct auth_request {
+	const char *header; /* value of Authorization, or NULL */
+	const char *method, *uri;
+	const void *body;
+	size_t body_len;
+};
+
+/** Judge a request's login. why gets a word for the ledger. */
+enum auth_result auth_check(struct device *d, const struct auth_request *rq, const char **why);
+
+/** Append a WWW-Authenticate header with a fresh nonce. */
+void auth_challenge(struct device *d, struct buf *out);
+
+/** Forget all nonces. */
+void auth_reset(struct device *d);
+
+#endif

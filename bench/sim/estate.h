@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The estate: all devices of one process, the port they share, the laws they follow, and the counts
+ * that the progress line shows. A connection belongs to the device whose address it was made to.
+ * Ownership: the estate owns everything below it. Threads: one loop, one thread.
+ */
+#ifndef MUSTER_SIM_ESTATE_H
+#define MUSTER_SIM_ESTATE_H
+
+#include "bench/sim/device.h"
+#include "bench/sim/judge.h"
+#include "common/net/addr.h"
+#include "common/net/timer.h"
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define ESTATE_LISTENERS_MAX 16
+#define ESTATE_ROOTS_MAX     23 /* entries of a Hello: what 7.0 lists. SPEC: hello.md 5.5 */
+#define ESTATE_DEVICES_MAX   1000000
+
+enum latency_law { LATENCY_NONE, LATENCY_FIXED, LATENCY_LOGNORMAL };
+
+struct latency {
+	enum latency_law law;
+	double ms; /* fixed value or median */
+	double sigma;
+};
+
+struct estate_opts {
+	size_t n_devices;
+	uint64_t seed;
+	struct net_addr listeners[ESTATE_LISTENERS_MAX];
+	size_t n_listeners;
+	uint16_t port;
+	uint32_t first_address; /* host order */
+	const char *roots_file, *domain, *ledger_file, *keys_file, *personalities, *mix;
+	size_t n_keys;
+	struct latency latency;
+	uint32_t slow_key_ms; /* added to GenerateKeyPair */
+	uint32_t deaf_ms;     /* port closed after commit */
+	double compress;      /* time compression of the Hello schedule */
+	double spread_s;      /* first Hellos fall evenly in that time */
+	bool until_configured;
+	bool unknown_ok;
+	struct fault_plan faults;
+};
+
+struct estate_counts {
+	uint64_t hellos, accepted, refused, unanswered;
+	uint64_t sessions, in_session, refusals, requests;
+	uint64_t configured, failed_logins, violations;
+};
+
+struct session;
+struct hello_run;
+
+struct estate {
+	struct estate_opts opts;
+	uv_loop_t *loop;
+	struct device *devices;
+	struct session **open; /* by device index: list of its open connections */
+	struct keypool pool;
+	struct personality_set personalities;
+	struct ledger ledger;
+	struct judge_hash roots[ESTATE_ROOTS_MAX];
+	size_t n_roots;
+	SSL_CTX **ctx; /* by personality: [2 i] setup, [2 i + 1] configured */
+	struct acceptor *acceptor;
+	struct hello_run *hello;
+	struct estate_counts counts;
+	uv_prepare_t flush;
+	uv_timer_t progress;
+	uv_signal_t sig_term, sig_int;
+	uint64_t start_ms, quiet_since_ms;
+	unsigned session_counter;
+	bool stopping;
+};
+
+/** Parse "none", "fixed:MS", "lognormal:MEDIAN_MS:SIGMA". @return 0 or E_CONFIG */
+int estate_latency(struct latency *out, const char *text, struct error *err);
+
+/** Defaults of all options. */
+void estate_defaults(struct estate_opts *opts);
+
+/** Run until SIGTERM, SIGINT or --until-configured. @return 0 or a negative code */
+int estate_run(const struct estate_opts *opts, struct error *err);
+
+/* For tests, which run the estate in their own loop. */
+int estate_start(
+	struct estate *e, uv_loop_t *loop, const struct estate_opts *opts, struct error *err);
+/** Close everything; run the loop once more afterwards, then estate_free(). */
+void estate_stop(struct estate *e);
+void estate_free(struct estate *e);
+
+/* ---- tls.c ---------------------------------------------------------------------------------- */
+
+/** Contexts of all personalities. @return 0 or E_TLS */
+int tlsd_start(struct estate *e, struct error *err);
+void tlsd_free(struct estate *e);
+
+/** Context for a connection to this device now. */
+SSL_CTX *tlsd_context(struct estate *e, const struct device *d);
+
+/** Give the SSL the certificate that the device shows now. @return 0 or -1 */
+int tlsd_setup(SSL *ssl, struct device *d);
+
+/* ---- http.c --------------------------------------------------------------------------------- */
+
+/** A TCP connection to a device; the fd is taken. */
+void session_accept(struct estate *e, struct device *d, int fd, const struct net_addr *peer);
+
+/** Reset all connections of a device except one (may be NULL). */
+void session_drop_all(struct estate *e, struct device *d, struct session *except);
+
+/** The judge's verdict on a setup handshake of this SSL's session, for the ledger. */
+void session_refused(SSL *ssl, const char *why);
+struct device *session_device(SSL *ssl);
+struct estate *session_estate(SSL *ssl);
+
+/* ---- hello.c -------------------------------------------------------------------------------- */
+
+int hello_start(struct estate *e, struct error *err);
+/** The device is in setup (again): begin a series. */
+void hello_begin(struct estate *e, struct device *d);
+void hello_stop(struct estate *e);
+void hello_free(struct estate *e);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The firmware's judgement of our chain; see judge.h. */
+#include "bench/sim/judge.h"
+
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+#include <strings.h>
+
+#define AMT_OID "2.16.840.1.113741.1.2.3"
+#define AMT_OU  "Intel(R) Client Setup Certificate"
+/* More than that is known to work nowhere for sure. SPEC: tls.md 4.2 */
+#define CHAIN_MAX 4
+
+const char *judge_name(enum judge_code code)
+{
+	static const char *const names[JUDGE_N] = {
+		[JUDGE_OK] = "ok",
+		[JUDGE_NO_CERTIFICATE] = "no_certificate",
+		[JUDGE_CHAIN_ORDER] = "chain_order",
+		[JUDGE_BAD_SIGNATURE] = "bad_signature",
+		[JUDGE_ROOT_UNLISTED] = "root_unlisted",
+		[JUDGE_NOT_A_CA] = "not_a_ca",
+		[JUDGE_NO_SERVERAUTH] = "no_serverauth",
+		[JUDGE_NO_AMT_MARK] = "no_amt_mark",
+		[JUDGE_DOMAIN] = "domain",
+		[JUDGE_DATES] = "dates",
+		[JUDGE_SHA1] = "sha1",
+		[JUDGE_WEAK_KEY] = "weak_key",
+		[JUDGE_NOT_RSA] = "not_rsa",
+		[JUDGE_TOO_LONG] = "too_long",
+	};
+	return code < JUDGE_N ? names[code] : "?";
+}
+
+/* Labels that stand for the organisation, by top-level domain. SPEC: tls.md 5.3 */
+static int labels_of(const char *tld)
+{
+	static const char *const two[] = {
+		"net", "com", "org", "gov", "edu", "de", "ch", "dk", "cz", "cl", "ua", NULL};
+	static const char *const three[] = {"arpa", "fr", "cn", "nl", "br", "mx", "uk", "pl", "tw",
+		"ca", "fi", "be", "ru", "se", "ar", "es", "no", "at", "in", "tr", "ro", "hu", "nz",
+		"pt", "il", "gr", "co", "ie", "za", "th", "sg", "hk", "lt", "id", "hr", "ee", "bg",
+		NULL};
+	for (size_t i = 0; two[i]; i++)
+		if (strcasecmp(two[i], tld) == 0)
+			return 2;
+	for (size_t i = 0; three[i]; i++)
+		if (strcasecmp(three[i], tld) == 0)
+			return 3;
+	return 0;
+}
+
+/* Copy without a final dot; false when empty or too long. */
+static bool plain_name(char out[static 256], const char *name)
+{
+	size_t len = strlen(name);
+	if (len > 0 && name[len - 1] == '.')
+		len--;
+	if (len == 0 || len >= 256)
+		return false;
+	memcpy(out, name, len);
+	out[len] = '\0';
+	return true;
+}
+
+bool judge_domain(const char *cn, const char *suffix)
+{
+	char name[256], want[256];
+	if (strncmp(cn, "*.", 2) == 0)
+		cn += 2;
+	if (!plain_name(name, cn) || !plain_name(want, suffix))
+		return false;
+	const char *tld = strrchr(name, '.');
+	int keep = labels_of(tld ? tld + 1 : name);
+	const char *tail = name;
+	if (keep > 0) {
+		const char *at = name + strlen(name);
+		while (keep > 0 && at > name)
+			if (*--at == '.' && --keep == 0)
+				break;
+		tail = *at == '.' ? at + 1 : name;
+	}
+	size_t tail_len = strlen(tail), want_len = strlen(want);
+	if (want_len < tail_len || strcasecmp(want + want_len - tail_len, tail) != 0)
+		return false;
+	return want_len == tail_len || want[want_len - tail_len - 1] == '.';
+}
+
+static enum judge_code judge_links(STACK_OF(X509) * chain)
+{
+	int n = sk_X509_num(chain);
+	for (int i = 0; i < n; i++) {
+		X509 *x = sk_X509_value(chain, i);
+		X509 *issuer = sk_X509_value(chain, i + 1 < n ? i + 1 : i);
+		if (X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(issuer)) != 0)
+			return JUDGE_CHAIN_ORDER;
+	}
+	for (int i = 0; i < n; i++) {
+		X509 *issuer = sk_X509_value(chain, i + 1 < n ? i + 1 : i);
+		EVP_PKEY *key = X509_get0_pubkey(issuer);
+		if (!key || X509_verify(sk_X509_value(chain, i), key) != 1)
+			return JUDGE_BAD_SIGNATURE;
+		if (i > 0 && X509_check_ca(sk_X509_value(chain, i)) != 1)
+			return JUDGE_NOT_A_CA;
+	}
+	return JUDGE_OK;
+}
+
+static bool root_listed(X509 *root, const struct judge_rules *rules)
+{
+	uint8_t sha[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	if (!X509_digest(root, EVP_sha256(), sha, &len))
+		return false;
+	for (size_t i = 0; i < rules->n_roots; i++)
+		if (memcmp(rules->roots[i].sha256, sha, sizeof rules->roots[i].sha256) == 0)
+			return true;
+	return false;
+}
+
+static bool has_amt_ou(X509 *leaf, bool any_of_many)
+{
+	X509_NAME *name = X509_get_subject_name(leaf);
+	int at = -1, seen = 0;
+	bool match = false;
+	while ((at = X509_NAME_get_index_by_NID(name, NID_organizationalUnitName, at)) >= 0) {
+		ASN1_STRING *s = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+		bool same = ASN1_STRING_length(s) == (int)strlen(AMT_OU) &&
+			    memcmp(ASN1_STRING_get0_data(s), AMT_OU, strlen(AMT_OU)) == 0;
+		match |= same && (seen == 0 || any_of_many);
+		seen++;
+	}
+	return match;
+}
+
+static enum judge_code judge_usage(X509 *leaf, const struct judge_rules *rules)
+{
+	EXTENDED_KEY_USAGE *eku = X509_get_ext_d2i(leaf, NID_ext_key_usage, NULL, NULL);
+	bool server = false, oid = false;
+	for (int i = 0; i < sk_ASN1_OBJECT_num(eku); i++) {
+		char text[64];
+		OBJ_obj2txt(text, sizeof text, sk_ASN1_OBJECT_value(eku, i), 1);
+		server |= strcmp(text, "1.3.6.1.5.5.7.3.1") == 0;
+		oid |= strcmp(text, AMT_OID) == 0;
+	}
+	sk_ASN1_OBJECT_pop_free(eku, ASN1_OBJECT_free);
+	if (!oid && !has_amt_ou(leaf, rules->unknown_ok))
+		return JUDGE_NO_AMT_MARK;
+	return server ? JUDGE_OK : JUDGE_NO_SERVERAUTH;
+}
+
+static bool san_fits(X509 *leaf, const char *suffix)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+	bool fits = false;
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+		if (g->type == GEN_DNS)
+			fits |= judge_domain(
+				(const char *)ASN1_STRING_get0_data(g->d.dNSName), suffix);
+	}
+	GENERAL_NAMES_free(names);
+	return fits;
+}
+
+static enum judge_code judge_name_of(X509 *leaf, const struct judge_rules *rules)
+{
+	char cn[256] = "";
+	X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, cn, sizeof cn);
+	if (strncmp(cn, "*.", 2) == 0 && !rules->unknown_ok)
+		return JUDGE_DOMAIN;
+	if (judge_domain(cn, rules->suffix))
+		return JUDGE_OK;
+	return rules->unknown_ok && san_fits(leaf, rules->suffix) ? JUDGE_OK : JUDGE_DOMAIN;
+}
+
+static enum judge_code judge_algorithms(STACK_OF(X509) * chain, const struct judge_rules *rules)
+{
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		X509 *x = sk_X509_value(chain, i);
+		EVP_PKEY *key = X509_get0_pubkey(x);
+		int digest = 0, pk = 0;
+		OBJ_find_sigid_algs(X509_get_signature_nid(x), &digest, &pk);
+		if (!rules->sha1_chain && (digest == NID_sha1 || digest == NID_md5))
+			return JUDGE_SHA1;
+		if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
+			if (!rules->unknown_ok)
+				return JUDGE_NOT_RSA;
+			continue;
+		}
+		int bits = EVP_PKEY_get_bits(key);
+		if (bits < 2047 && !(rules->sha1_chain && rules->unknown_ok))
+			return JUDGE_WEAK_KEY;
+	}
+	return JUDGE_OK;
+}
+
+static bool dates_good(STACK_OF(X509) * chain, const struct judge_rules *rules)
+{
+	time_t early = (time_t)(rules->now_s - rules->tolerance_s);
+	time_t late = (time_t)(rules->now_s + rules->tolerance_s);
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		const X509 *x = sk_X509_value(chain, i);
+		if (X509_cmp_time(X509_get0_notBefore(x), &late) > 0 ||
+			X509_cmp_time(X509_get0_notAfter(x), &early) < 0)
+			return false;
+	}
+	return true;
+}
+
+enum judge_code judge_chain(STACK_OF(X509) * chain, const struct judge_rules *rules)
+{
+	int n = sk_X509_num(chain);
+	if (n <= 0)
+		return JUDGE_NO_CERTIFICATE;
+	if (n > CHAIN_MAX && !rules->unknown_ok)
+		return JUDGE_TOO_LONG;
+	enum judge_code code = judge_links(chain);
+	if (code != JUDGE_OK)
+		return code;
+	if (!root_listed(sk_X509_value(chain, n - 1), rules))
+		return JUDGE_ROOT_UNLISTED;
+	X509 *leaf = sk_X509_value(chain, 0);
+	if ((code = judge_usage(leaf, rules)) != JUDGE_OK ||
+		(code = judge_algorithms(chain, rules)) != JUDGE_OK ||
+		(code = judge_name_of(leaf, rules)) != JUDGE_OK)
+		return code;
+	return dates_good(chain, rules) ? JUDGE_OK : JUDGE_DATES;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How firmware judges our client certificate in setup: the rules of tls.md 5, written apart from
+ * the server's own code so that the two can contradict each other. Pure functions. Threads: any.
+ */
+#ifndef MUSTER_SIM_JUDGE_H
+#define MUSTER_SIM_JUDGE_H
+
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum judge_code {
+	JUDGE_OK,
+	JUDGE_NO_CERTIFICATE,
+	JUDGE_CHAIN_ORDER, /* not leaf, issuer, ..., self-signed root */
+	JUDGE_BAD_SIGNATURE,
+	JUDGE_ROOT_UNLISTED, /* its hash is not in the device's list */
+	JUDGE_NOT_A_CA,
+	JUDGE_NO_SERVERAUTH,
+	JUDGE_NO_AMT_MARK, /* neither EKU OID nor OU */
+	JUDGE_DOMAIN,
+	JUDGE_DATES,
+	JUDGE_SHA1,
+	JUDGE_WEAK_KEY,
+	JUDGE_NOT_RSA,
+	JUDGE_TOO_LONG,
+	JUDGE_N,
+};
+
+struct judge_hash {
+	uint8_t sha256[32]; /* of the whole DER root */
+};
+
+struct judge_rules {
+	const struct judge_hash *roots;
+	size_t n_roots;
+	const char *suffix;  /* of the device */
+	bool sha1_chain;     /* SHA-1 and RSA below 2048 are taken */
+	bool unknown_ok;     /* take what no source decides (wildcard, SAN only, EC, five certs) */
+	int64_t now_s;       /* device time */
+	int64_t tolerance_s; /* how far the device distrusts its clock */
+};
+
+/** "root_unlisted", "domain", ... */
+const char *judge_name(enum judge_code code);
+
+/** Judge a chain in the order in which it was received, leaf first. */
+enum judge_code judge_chain(STACK_OF(X509) * chain, const struct judge_rules *rules);
+
+/** The relaxed rule of 2.6 and later: common name against the device's suffix. */
+bool judge_domain(const char *cn, const char *suffix);
+
+#endif
