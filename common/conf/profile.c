@@ -96,7 +96,7 @@ void profile_defaults(struct profile *out, const char *name)
 	*out = (struct profile){
 		.mebx_password = {.source = PROFILE_PASSWORD_NONE},
 		.tls = {.validity_days = 730, .key_bits = 2048},
-		.features = {.sol = true, .ider = true, .kvm = true},
+		.features = {.sol = true, .ider = true, .kvm = true, .ping = true},
 		.user_consent = PROFILE_CONSENT_KVM,
 		.power = PROFILE_POWER_ALWAYS,
 	};
