@@ -64,7 +64,7 @@ def lint(tally):
 def tidy(tally):
     """clang-tidy in as many processes as there are cores; it reads build/clang/compile_commands.json."""
     files = [f for f in sources(".c") if not f.startswith("tests/")]
-    script = 'printf "%s\\n" "$@" | xargs -P ' + JOBS + ' -n 4 clang-tidy-14 --quiet -p build/clang'
+    script = 'printf "%s\\n" "$@" | xargs -P ' + JOBS + ' -n 1 clang-tidy-14 --quiet -p build/clang'
     run(tally, "clang-tidy", ["sh", "-c", script, "sh", *files])
 
 
