@@ -1,6 +1,714 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-int main(void);
+/*
+ * TLS against other implementations: openssl s_server, s_client and gnutls-serv as children on
+ * loopback. The ladder is walked with real failures, and the proof is read from real handshakes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/clock.h"
+#include "common/base/err.h"
+#include "common/net/http.h"
+#include "common/net/listen.h"
+#include "common/net/tls.h"
+#include "tests/common/net/net_test.h"
+
+#define WAIT_MS  20000
+#define ARGS_MAX 40
+#define STEPS    8
+
+static char dir[] = "/tmp/net-test-XXXXXX";
+
+/* ---- children ---- */
+
+static pid_t spawn(const char *const *argv)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	int null = open("/dev/null", O_RDWR);
+
+	if (chdir(dir) < 0)
+		_exit(126);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
+	execvp(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
+}
+
+static void reap(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static bool have(const char *program)
+{
+	const char *argv[] = {program, "--version", NULL};
+	int status;
+	pid_t pid = spawn(argv);
+
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) != 127)
+		return true;
+	print_message("SKIP: %s is not installed\n", program);
+	return false;
+}
+
+/* A port that was free a moment ago. */
+static struct net_addr free_port(char text[static 8])
+{
+	struct net_addr a;
+	int fd = listen_any(&a, 1);
+
+	close(fd);
+	snprintf(text, 8, "%u", net_addr_port(&a));
+	return a;
+}
+
+/* ---- one connection ---- */
+
+struct visit {
+	struct tls_attempt attempt;
+	bool opened, over;
+	int code;
+	char text[ERROR_TEXT_MAX], version[16];
+	const char *psk_identity, *psk_key;
+};
+
+static void visit_opened(struct conn *c, void *arg)
+{
+	struct visit *v = arg;
+
+	snprintf(v->version, sizeof v->version, "%s", SSL_get_version(conn_ssl(c)));
+	v->opened = v->over = true;
+	conn_close(c);
+}
+
+static void visit_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
+{
+	(void)c;
+	(void)data;
+	(void)len;
+	(void)arg;
+}
+
+static void visit_closed(struct conn *c, const struct error *err, void *arg)
+{
+	struct visit *v = arg;
+
+	v->attempt.failure = *conn_failure(c);
+	v->code = err->code;
+	snprintf(v->text, sizeof v->text, "%s", err->text);
+	v->over = true;
+}
+
+static const struct conn_events visit_events = {
+	.opened = visit_opened, .data = visit_data, .closed = visit_closed};
+
+static unsigned psk_client(SSL *ssl, const char *hint, char *identity, unsigned identity_max,
+	unsigned char *psk, unsigned psk_max)
+{
+	const struct visit *v = SSL_get_app_data(ssl);
+	size_t len = strlen(v->psk_key);
+
+	(void)hint;
+	if (len > psk_max)
+		return 0;
+	snprintf(identity, identity_max, "%s", v->psk_identity);
+	memcpy(psk, v->psk_key, len);
+	return (unsigned)len;
+}
+
+static int visit_setup(SSL *ssl, void *arg)
+{
+	struct visit *v = arg;
+
+	tls_proof_attach(ssl, &v->attempt.proof);
+	SSL_set_app_data(ssl, v);
+	if (v->psk_key)
+		SSL_set_psk_client_callback(ssl, psk_client);
+	return 0;
+}
+
+/* Connect once; while the child is still starting the port refuses, and we ask again. */
+static void visit(struct visit *v, const struct net_addr *addr, enum tls_profile profile,
+	const struct tls_identity *id)
+{
+	uint64_t until_ms = clock_boot_ms() + WAIT_MS;
+	struct conn_opts opts = {.addr = *addr, .ssl_setup = visit_setup, .setup_arg = v};
+
+	assert_int_equal(tls_ctx_new(&opts.tls, profile, id, NULL), 0);
+	do {
+		uv_loop_t loop;
+		struct conn *c;
+
+		v->opened = v->over = false;
+		v->code = 0;
+		v->attempt.profile = profile;
+		v->attempt.identity = id != NULL;
+		uv_loop_init(&loop);
+		assert_int_equal(conn_open(&c, &loop, &opts, &visit_events, v, NULL), 0);
+		run_until(&loop, &v->over, WAIT_MS);
+		loop_finish(&loop);
+		assert_true(clock_boot_ms() < until_ms);
+	} while (v->code == -ECONNREFUSED);
+	SSL_CTX_free(opts.tls);
+}
+
+/* Walk the ladder; the profiles visited as text, "M L" or "M M0!" (! = success). */
+static const char *walk(struct visit *v, const struct net_addr *addr)
+{
+	static char path[64];
+	enum tls_profile profile = TLS_PROFILE_M;
+
+	path[0] = '\0';
+	*v = (struct visit){.attempt.legacy = true};
+	for (int i = 0; i < STEPS; i++) {
+		visit(v, addr, profile, test_identity());
+		snprintf(path + strlen(path), sizeof path - strlen(path), "%s%s%s", i ? " " : "",
+			tls_profile_name(profile), v->opened ? "!" : "");
+		if (v->opened)
+			return path;
+		struct tls_next next = tls_ladder(&v->attempt);
+
+		if (next.verdict != TLS_TRY_PROFILE)
+			return path;
+		profile = next.profile;
+	}
+	return path;
+}
+
+/* ---- openssl s_server ---- */
+
+static const struct peer {
+	const char *name;
+	const char *args[12];
+	const char *path; /* of the ladder */
+	const char *version;
+	bool asked, sent;
+	int check; /* of tls_proof_check() */
+} openssl_peers[] = {
+	{"asks for a certificate", {"-tls1_2", "-Verify", "1"}, "M!", "TLSv1.2", true, true, 0},
+	{"does not ask", {"-tls1_2"}, "M!", "TLSv1.2", false, false, E_TLS},
+	{"offers 1.3 as well", {"-Verify", "1"}, "M!", "TLSv1.2", true, true, 0},
+	{"SHA-1 signatures only", {"-tls1_2", "-Verify", "1", "-client_sigalgs", "RSA+SHA1"},
+		"M M0!", "TLSv1.2", true, true, 0},
+	{"RSA key exchange", {"-tls1_2", "-Verify", "1", "-cipher", "AES128-SHA:@SECLEVEL=0"}, "M!",
+		"TLSv1.2", true, true, 0},
+	{"TLS 1.1", {"-tls1_1", "-Verify", "1"}, "M L!", "TLSv1.1", true, true, 0},
+	{"TLS 1.0", {"-tls1", "-Verify", "1"}, "M L!", "TLSv1", true, true, 0},
+	{"no common suite", {"-tls1_2", "-cipher", "ECDHE-RSA-CHACHA20-POLY1305:@SECLEVEL=0"},
+		"M L L0", NULL, false, false, E_TLS},
+};
+
+static void meet_openssl(const struct peer *peer)
+{
+	const char *argv[ARGS_MAX] = {"openssl", "s_server", "-accept", NULL, "-cert", "cert.pem",
+		"-key", "key.pem", "-www", "-cipher", "ALL:@SECLEVEL=0"};
+	char port[8], target[32];
+	struct net_addr addr = free_port(port);
+	struct visit v;
+	int n = 11;
+
+	snprintf(target, sizeof target, "127.0.0.1:%s", port);
+	argv[3] = target;
+	for (int i = 0; peer->args[i]; i++)
+		argv[n++] = peer->args[i];
+	pid_t pid = spawn(argv);
+	const char *path = walk(&v, &addr);
+
+	reap(pid);
+	if (strcmp(path, peer->path) != 0)
+		print_error("%s: %s: %s\n", peer->name, path, v.text);
+	assert_string_equal(path, peer->path);
+	assert_int_equal(v.attempt.proof.asked, peer->asked);
+	assert_int_equal(v.attempt.proof.cert_len > 100, peer->sent);
+	assert_int_equal(tls_proof_check(&v.attempt.proof, NULL), peer->check);
+	assert_false(v.attempt.proof.malformed);
+	if (peer->version)
+		assert_string_equal(v.version, peer->version);
+}
+
+static void ladder_with_openssl(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof openssl_peers / sizeof openssl_peers[0]; i++)
+		meet_openssl(&openssl_peers[i]);
+}
+
+/* The trap of tls.md 3.1: a server that merely asks lets the empty certificate pass, and only the
+ * proof tells. */
+static void silently_empty_certificate(void **state)
+{
+	const char *argv[] = {"openssl", "s_server", "-accept", NULL, "-cert", "cert.pem", "-key",
+		"key.pem", "-www", "-cipher", "ALL:@SECLEVEL=0", "-tls1_2", "-verify", "1",
+		"-client_sigalgs", "RSA+SHA1", NULL};
+	char port[8], target[32];
+	struct net_addr addr = free_port(port);
+	struct visit v = {0};
+
+	(void)state;
+	snprintf(target, sizeof target, "127.0.0.1:%s", port);
+	argv[3] = target;
+	pid_t pid = spawn(argv);
+
+	visit(&v, &addr, TLS_PROFILE_M, test_identity());
+	reap(pid);
+	assert_true(v.opened);
+	assert_true(tls_proof_empty(&v.attempt.proof));
+	assert_int_equal(v.attempt.proof.cert_len, 7);
+	assert_true(tls_proof_sha1_only(&v.attempt.proof));
+	struct error err;
+
+	assert_int_equal(tls_proof_check(&v.attempt.proof, &err), E_TLS);
+	assert_non_null(strstr(err.text, "empty certificate"));
+}
+
+/* ---- gnutls-serv ---- */
+
+#define OLD  "+RSA:+SHA1:%DISABLE_SAFE_RENEGOTIATION"
+#define VERS "NORMAL:-VERS-ALL:"
+
+static pid_t spawn_gnutls(const char *priority, const char *port, bool psk)
+{
+	const char *plain[] = {"gnutls-serv", "--echo", "--port", port, "--priority", priority,
+		"--x509certfile", "cert.pem", "--x509keyfile", "key.pem", NULL};
+	const char *keys[] = {"gnutls-serv", "--echo", "--port", port, "--priority", priority,
+		"--pskpasswd", "psk.txt", NULL};
+
+	return spawn(psk ? keys : plain);
+}
+
+static void ladder_with_gnutls(void **state)
+{
+	static const struct {
+		const char *priority, *path, *version;
+	} peers[] = {
+		{VERS "+VERS-TLS1.2:+RSA", "M!", "TLSv1.2"},
+		{VERS "+VERS-TLS1.2:" OLD, "M L!", "TLSv1.2"},
+		{VERS "+VERS-TLS1.0:+VERS-TLS1.1:" OLD, "M L!", "TLSv1.1"},
+		{VERS "+VERS-TLS1.0:" OLD, "M L!", "TLSv1"},
+	};
+
+	(void)state;
+	if (!have("gnutls-serv"))
+		skip();
+	for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
+		char port[8];
+		struct net_addr addr = free_port(port);
+		pid_t pid = spawn_gnutls(peers[i].priority, port, false);
+		struct visit v;
+		const char *path = walk(&v, &addr);
+
+		reap(pid);
+		if (strcmp(path, peers[i].path) != 0)
+			print_error("%s: %s: %s\n", peers[i].priority, path, v.text);
+		assert_string_equal(path, peers[i].path);
+		assert_string_equal(v.version, peers[i].version);
+	}
+}
+
+/* M itself, to see the very symptom that the ladder acts on. */
+static void no_secure_renegotiation(void **state)
+{
+	char port[8];
+	struct net_addr addr = free_port(port);
+	struct visit v = {.attempt.legacy = true};
+
+	(void)state;
+	if (!have("gnutls-serv"))
+		skip();
+	pid_t pid = spawn_gnutls(VERS "+VERS-TLS1.2:" OLD, port, false);
+
+	visit(&v, &addr, TLS_PROFILE_M, test_identity());
+	reap(pid);
+	assert_int_equal(v.code, E_TLS);
+	assert_int_equal(v.attempt.failure.ssl_reason, SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED);
+	assert_non_null(strstr(v.text, "unsafe legacy renegotiation disabled"));
+	assert_int_equal(tls_ladder(&v.attempt).profile, TLS_PROFILE_L);
+	v.attempt.legacy = false;
+	assert_int_equal(tls_ladder(&v.attempt).verdict, TLS_STOP);
+}
+
+static void psk_with_gnutls(void **state)
+{
+	static const struct {
+		const char *identity, *key;
+		bool good;
+	} rows[] = {{"4444-444", "0123456789abcdef0123456789abcdef", true},
+		{"4444-444", "wrong456789abcdef0123456789abcde", false},
+		{"5555-555", "0123456789abcdef0123456789abcdef", false}};
+	char port[8], path[64];
+	struct net_addr addr = free_port(port);
+
+	(void)state;
+	if (!have("gnutls-serv"))
+		skip();
+	snprintf(path, sizeof path, "%s/psk.txt", dir);
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	/* gnutls wants the key in hex: our key bytes are the ASCII characters */
+	fprintf(f, "4444-444:");
+	for (const char *p = rows[0].key; *p; p++)
+		fprintf(f, "%02x", (unsigned)(unsigned char)*p);
+	fprintf(f, "\n");
+	fclose(f);
+	pid_t pid = spawn_gnutls(
+		VERS "+VERS-TLS1.0:+VERS-TLS1.1:-KX-ALL:+PSK:+AES-128-CBC:+SHA1", port, true);
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct visit v = {.attempt.legacy = true,
+			.psk_identity = rows[i].identity,
+			.psk_key = rows[i].key};
+
+		visit(&v, &addr, TLS_PROFILE_P, NULL);
+		assert_int_equal(v.opened, rows[i].good);
+		if (!rows[i].good)
+			assert_int_equal(tls_ladder(&v.attempt).verdict, TLS_STOP);
+	}
+	reap(pid);
+	unlink(path);
+}
+
+/* ---- our own server ---- */
+
+struct host {
+	uv_loop_t loop;
+	SSL_CTX *tls;
+	struct acceptor *acceptor;
+	struct net_addr addr;
+	bool opened, over;
+	int code;
+};
+
+static void host_opened(struct conn *c, void *arg)
+{
+	(void)c;
+	((struct host *)arg)->opened = true;
+}
+
+static void host_closed(struct conn *c, const struct error *err, void *arg)
+{
+	struct host *h = arg;
+
+	(void)c;
+	h->over = true;
+	h->code = err->code;
+}
+
+static const struct conn_events host_events = {
+	.opened = host_opened, .data = visit_data, .closed = host_closed};
+
+static void host_accept(int fd, const struct net_addr *peer, void *arg)
+{
+	struct host *h = arg;
+	struct conn_opts opts = {.addr = *peer, .tls = h->tls};
+	struct conn *c;
+
+	assert_int_equal(conn_accept(&c, &h->loop, fd, &opts, &host_events, h, NULL), 0);
+}
+
+static void host_start(struct host *h, const struct tls_identity *id)
+{
+	memset(h, 0, sizeof *h);
+	uv_loop_init(&h->loop);
+	assert_int_equal(tls_ctx_server(&h->tls, id, NULL), 0);
+	int fd = listen_any(&h->addr, 0);
+
+	assert_int_equal(acceptor_start(&h->acceptor, &h->loop, fd, host_accept, h, NULL), 0);
+}
+
+static void host_stop(struct host *h)
+{
+	acceptor_close(h->acceptor);
+	loop_finish(&h->loop);
+	SSL_CTX_free(h->tls);
+}
+
+static void server_with_s_client(void **state)
+{
+	static const char *const versions[] = {"-tls1_2", "-tls1_3"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct host h;
+		char target[NET_ADDR_TEXT_MAX];
+
+		host_start(&h, test_identity());
+		const char *argv[] = {"openssl", "s_client", "-connect",
+			net_addr_text(&h.addr, target), versions[i], NULL};
+		pid_t pid = spawn(argv);
+
+		run_until(&h.loop, &h.over, WAIT_MS);
+		assert_true(h.opened);
+		assert_int_equal(h.code, 0);
+		waitpid(pid, NULL, 0);
+		host_stop(&h);
+	}
+}
+
+/* A device may send eight certificates, not nine. */
+static void chain_limit(void **state)
+{
+	(void)state;
+	for (int n = 8; n <= 9; n++) {
+		struct tls_identity id = *test_identity();
+		struct visit v = {0};
+		struct host h;
+
+		id.chain = sk_X509_new_null();
+		for (int i = 1; i < n; i++)
+			sk_X509_push(id.chain, id.leaf);
+		host_start(&h, &id);
+		SSL_CTX *tls;
+
+		assert_int_equal(tls_ctx_new(&tls, TLS_PROFILE_V, NULL, NULL), 0);
+		struct conn_opts opts = {.addr = h.addr, .tls = tls};
+		struct conn *c;
+
+		assert_int_equal(conn_open(&c, &h.loop, &opts, &visit_events, &v, NULL), 0);
+		run_until(&h.loop, &v.over, WAIT_MS);
+		run_until(&h.loop, &h.over, WAIT_MS);
+		assert_int_equal(v.opened, n == 8);
+		assert_int_equal(v.code, n == 8 ? 0 : E_TLS);
+		host_stop(&h);
+		SSL_CTX_free(tls);
+		sk_X509_free(id.chain);
+	}
+}
+
+/* ---- cost ---- */
+
+enum { SESSIONS = 100, EXCHANGES = 10, REQUEST_LEN = 1800, ANSWER_LEN = 2600 };
+
+struct device { /* the child's side */
+	uv_loop_t loop;
+	SSL_CTX *tls;
+	char answer[ANSWER_LEN + 200];
+	size_t answer_len;
+};
+
+struct device_conn {
+	struct device *device;
+	size_t got;
+};
+
+static int accept_any(X509_STORE_CTX *store, void *arg)
+{
+	(void)arg;
+	X509_STORE_CTX_set_error(store, X509_V_OK);
+	return 1;
+}
+
+static void device_opened(struct conn *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+}
+
+/* Answers when the body's last byte, a line feed like no other, is there. */
+static void device_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
+{
+	struct device_conn *dc = arg;
+
+	if (data[len - 1] == '!')
+		(void)conn_write(c, dc->device->answer, dc->device->answer_len);
+}
+
+static void device_closed(struct conn *c, const struct error *err, void *arg)
+{
+	(void)c;
+	(void)err;
+	free(arg);
+}
+
+static const struct conn_events device_events = {
+	.opened = device_opened, .data = device_data, .closed = device_closed};
+
+static void device_accept(int fd, const struct net_addr *peer, void *arg)
+{
+	struct device *d = arg;
+	struct conn_opts opts = {.addr = *peer, .tls = d->tls};
+	struct device_conn *dc = calloc(1, sizeof *dc);
+	struct conn *c;
+
+	if (!dc)
+		return;
+	dc->device = d;
+	if (conn_accept(&c, &d->loop, fd, &opts, &device_events, dc, NULL) < 0)
+		free(dc);
+}
+
+static void device_main(int fd)
+{
+	struct device d = {0};
+	struct acceptor *a;
+	int head = snprintf(d.answer, sizeof d.answer,
+		"HTTP/1.1 200 OK\r\nServer: Intel(R) Active Management Technology 15.0.23\r\n"
+		"Content-Length: %d\r\n\r\n",
+		ANSWER_LEN);
+
+	memset(d.answer + head, 'a', ANSWER_LEN);
+	d.answer_len = (size_t)head + ANSWER_LEN;
+	uv_loop_init(&d.loop);
+	if (tls_ctx_server(&d.tls, test_identity(), NULL) < 0)
+		_exit(1);
+	SSL_CTX_set_verify(d.tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_cert_verify_callback(d.tls, accept_any, NULL);
+	if (acceptor_start(&a, &d.loop, fd, device_accept, &d, NULL) < 0)
+		_exit(1);
+	uv_run(&d.loop, UV_RUN_DEFAULT);
+	_exit(0);
+}
+
+struct session {
+	int n, exchanges;
+	bool done;
+};
+
+static void session_request(struct http_client *h)
+{
+	static char body[REQUEST_LEN];
+	struct http_req req = {.host = "device:16993", .body = body, .body_len = sizeof body};
+
+	memset(body, 'b', sizeof body - 1);
+	body[sizeof body - 1] = '!';
+	assert_int_equal(http_request(h, &req, NULL), 0);
+}
+
+static void session_ready(struct http_client *h, void *arg)
+{
+	(void)arg;
+	session_request(h);
+}
+
+static void session_head(struct http_client *h, const struct http_head *head, void *arg)
+{
+	(void)h;
+	(void)arg;
+	assert_int_equal(head->status, 200);
+}
+
+static void session_body(struct http_client *h, const uint8_t *data, size_t len, void *arg)
+{
+	(void)h;
+	(void)data;
+	(void)len;
+	(void)arg;
+}
+
+static void session_done(struct http_client *h, bool reusable, void *arg)
+{
+	struct session *s = arg;
+
+	assert_true(reusable);
+	if ((int)http_n_requests(h) < s->exchanges) {
+		session_request(h);
+		return;
+	}
+	http_close(h);
+	s->done = true;
+}
+
+static void session_closed(struct http_client *h, const struct error *err, void *arg)
+{
+	(void)h;
+	(void)arg;
+	fail_msg("%s", err->text);
+}
+
+static const struct http_events session_events = {.ready = session_ready,
+	.head = session_head,
+	.body = session_body,
+	.done = session_done,
+	.closed = session_closed};
+
+/* CPU of this process in microseconds for one session with so many exchanges. */
+static double session_cost_us(const struct conn_opts *opts, int exchanges)
+{
+	uint64_t start_us = clock_cpu_us();
+
+	for (int i = 0; i < SESSIONS; i++) {
+		struct session s = {.exchanges = exchanges};
+		struct http_client *h;
+		uv_loop_t loop;
+
+		uv_loop_init(&loop);
+		assert_int_equal(http_open(&h, &loop, opts, &session_events, &s, NULL), 0);
+		run_until(&loop, &s.done, WAIT_MS);
+		loop_finish(&loop);
+	}
+	return (double)(clock_cpu_us() - start_us) / SESSIONS;
+}
+
+/* limits.md: 654 us for a mutual handshake with connect and close, 10.5 us for each exchange, on
+ * its machine. Printed, not asserted: a shared machine proves nothing about time. */
+static void cost_of_a_session(void **state)
+{
+	struct conn_opts opts = {0};
+	int fd = listen_any(&opts.addr, 0);
+
+	(void)state;
+	test_identity();
+	pid_t pid = fork();
+
+	if (pid == 0)
+		device_main(fd);
+	close(fd);
+	assert_int_equal(tls_ctx_new(&opts.tls, TLS_PROFILE_M, test_identity(), NULL), 0);
+	double one = session_cost_us(&opts, 1), many = session_cost_us(&opts, 1 + 10 * EXCHANGES);
+	double exchange = (many - one) / (10 * EXCHANGES);
+
+	reap(pid);
+	SSL_CTX_free(opts.tls);
+	print_message(
+		"mutual TLS 1.2 handshake, connect and close: %.0f us CPU; exchange: %.1f us; "
+		"session of %d exchanges: %.0f us\n",
+		one - exchange, exchange, EXCHANGES, one + (EXCHANGES - 1) * exchange);
+	assert_true(exchange > 0);
+}
+
 int main(void)
 {
-	return 0;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ladder_with_openssl),
+		cmocka_unit_test(silently_empty_certificate),
+		cmocka_unit_test(ladder_with_gnutls),
+		cmocka_unit_test(no_secure_renegotiation),
+		cmocka_unit_test(psk_with_gnutls),
+		cmocka_unit_test(server_with_s_client),
+		cmocka_unit_test(chain_limit),
+		cmocka_unit_test(cost_of_a_session),
+	};
+	char path[64];
+
+	tls_init();
+	if (!mkdtemp(dir)) {
+		perror("mkdtemp");
+		return 1;
+	}
+	test_identity_save(dir);
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+
+	snprintf(path, sizeof path, "%s/key.pem", dir);
+	unlink(path);
+	snprintf(path, sizeof path, "%s/cert.pem", dir);
+	unlink(path);
+	rmdir(dir);
+	test_identity_free();
+	return rc;
 }
