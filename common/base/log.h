@@ -25,6 +25,7 @@ struct log_kv {
 		const char *str; /* NULL prints as empty */
 		int64_t i;
 		uint64_t u;
+		const struct secret *secret; /* never read: prints <redacted> */
 	};
 };
 
@@ -32,7 +33,7 @@ struct log_kv {
 #define KV_INT(k, v)    ((struct log_kv){.key = (k), .type = LOG_KV_INT, .i = (int64_t)(v)})
 #define KV_UINT(k, v)   ((struct log_kv){.key = (k), .type = LOG_KV_UINT, .u = (uint64_t)(v)})
 #define KV_BOOL(k, v)   ((struct log_kv){.key = (k), .type = LOG_KV_BOOL, .u = (v) ? 1u : 0u})
-#define KV_SECRET(k, v) ((struct log_kv){.key = (k), .type = LOG_KV_SECRET, .u = (v) ? 1u : 0u})
+#define KV_SECRET(k, v) ((struct log_kv){.key = (k), .type = LOG_KV_SECRET, .secret = (v)})
 
 /**
  * Start logging.
@@ -55,12 +56,12 @@ void log_event(enum log_level level, const char *event, const struct log_kv *kv,
 /** Parse "debug" | "info" | "warn" | "error". @return 0 or -1 */
 int log_level_parse(const char *text, enum log_level *out);
 
-#define LOG_EVENT_(level, event, ...)                                                              \
-	do {                                                                                       \
-		if (log_enabled(level)) {                                                          \
-			const struct log_kv log_kv_[] = {__VA_ARGS__};                             \
-			log_event(level, event, log_kv_, sizeof log_kv_ / sizeof log_kv_[0]);      \
-		}                                                                                  \
+#define LOG_EVENT_(level, event, ...)                                                         \
+	do {                                                                                  \
+		if (log_enabled(level)) {                                                     \
+			const struct log_kv log_kv_[] = {__VA_ARGS__};                        \
+			log_event(level, event, log_kv_, sizeof log_kv_ / sizeof log_kv_[0]); \
+		}                                                                             \
 	} while (0)
 
 /* At least one key=value pair is required. */
