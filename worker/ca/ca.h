@@ -85,7 +85,6 @@ struct ca_work {
 void ca_work_submit(struct ca_work *w, void (*done)(struct work *w, void *arg), void *arg);
 
 /** A zeroed work for this authority. @return NULL without memory */
-struct ca_work *ca_work_new(
-	struct connector *c, const struct ca_ops *ops, struct ca *ca);
+struct ca_work *ca_work_new(struct connector *c, const struct ca_ops *ops, struct ca *ca);
 
 #endif

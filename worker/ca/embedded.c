@@ -19,11 +19,11 @@
 #include "proto/muster.pb-c.h"
 #include "worker/ca/ca.h"
 
-#define FRAME_MAX       (64u * 1024u) /* SPEC: ruling 39 */
-#define LENGTH_BYTES    4
-#define RECONNECT_MS    500   /* after a lost connection or a refused one */
-#define ANSWER_MS       20000 /* one signature takes milliseconds; a stuck authority does not answer */
-#define RETRY_MS        2000  /* first pause of ca.md 3; the session's attempts space out further */
+#define FRAME_MAX    (64u * 1024u) /* SPEC: ruling 39 */
+#define LENGTH_BYTES 4
+#define RECONNECT_MS 500   /* after a lost connection or a refused one */
+#define ANSWER_MS    20000 /* one signature takes milliseconds; a stuck authority does not answer */
+#define RETRY_MS     2000  /* first pause of ca.md 3; the session's attempts space out further */
 
 TAILQ_HEAD(call_list, ca_call);
 
@@ -38,6 +38,7 @@ struct ca {
 	struct boot_timer timer;
 	uint64_t down_until_ms;
 	uint64_t next_id;
+	bool started; /* the timer exists: made by the first call, on the connector's thread */
 	bool closing;
 };
 
@@ -138,8 +139,7 @@ static enum ca_result result_of(Muster__V1__CaStatus status)
 static void on_reply(struct ca *ca, const Muster__V1__CaReply *rp)
 {
 	struct ca_call *call;
-	TAILQ_FOREACH(call, &ca->sent, link)
-	{
+	TAILQ_FOREACH (call, &ca->sent, link) {
 		if (call->id == rp->id)
 			break;
 	}
@@ -250,7 +250,6 @@ static int embedded_open(
 	TAILQ_INIT(&ca->waiting);
 	TAILQ_INIT(&ca->sent);
 	buf_init(&ca->in, LENGTH_BYTES + FRAME_MAX);
-	boot_timer_init(&ca->timer, loop, on_timer, ca);
 	*out = ca;
 	return 0;
 }
@@ -258,6 +257,10 @@ static int embedded_open(
 static void embedded_submit(struct ca *ca, struct ca_call *call)
 {
 	TAILQ_INSERT_TAIL(&ca->waiting, call, link);
+	if (!ca->started) {
+		ca->started = true;
+		boot_timer_init(&ca->timer, ca->loop, on_timer, ca);
+	}
 	if (ca->closing) {
 		answer_retry(&ca->waiting, call, "the worker is stopping");
 		return;
@@ -280,8 +283,7 @@ static void embedded_poll(struct ca *ca, struct ca_call *call)
 static void embedded_cancel(struct ca *ca, struct ca_call *call)
 {
 	struct ca_call *c;
-	TAILQ_FOREACH(c, &ca->sent, link)
-	{
+	TAILQ_FOREACH (c, &ca->sent, link) {
 		if (c == call) {
 			TAILQ_REMOVE(&ca->sent, call, link);
 			return;
@@ -302,7 +304,10 @@ static void embedded_close(struct ca *ca)
 {
 	ca->closing = true;
 	drop(ca, "the worker is stopping");
-	boot_timer_close(&ca->timer, on_timer_closed);
+	if (ca->started)
+		boot_timer_close(&ca->timer, on_timer_closed);
+	else
+		on_timer_closed(NULL, ca);
 }
 
 const struct ca_ops ca_embedded_ops = {

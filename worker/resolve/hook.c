@@ -116,7 +116,7 @@ static void run_close_pipes(struct hook_run *r)
 
 /* The process has ended. Children may still hold the pipes: they are killed, then what they wrote
  * before is read until end of file, which comes now that nobody holds the other end. */
-static void on_exit(uv_process_t *process, int64_t status, int sig)
+static void on_exited(uv_process_t *process, int64_t status, int sig)
 {
 	struct hook_run *r = process->data;
 	r->exited = true;
@@ -209,12 +209,13 @@ static int run_spawn(struct hook_run *r)
 {
 	uv_stdio_container_t stdio[N_PIPES];
 	for (int i = 0; i < N_PIPES; i++) {
-		stdio[i].flags = UV_CREATE_PIPE | (i == PIPE_IN ? UV_READABLE_PIPE : UV_WRITABLE_PIPE);
+		stdio[i].flags =
+			UV_CREATE_PIPE | (i == PIPE_IN ? UV_READABLE_PIPE : UV_WRITABLE_PIPE);
 		stdio[i].data.stream = (uv_stream_t *)&r->pipe[i];
 	}
 	char *only[] = {(char *)r->pool->conf->command, NULL};
 	uv_process_options_t o = {
-		.exit_cb = on_exit,
+		.exit_cb = on_exited,
 		.file = r->pool->conf->command,
 		.args = r->pool->conf->mode == CONF_HOOK_ARGS ? r->text.argv : only,
 		.flags = UV_PROCESS_DETACHED, /* own session and group */
@@ -284,8 +285,7 @@ void hook_pool_close(struct hook_pool *p)
 		free(r);
 	}
 	struct hook_run *r;
-	TAILQ_FOREACH(r, &p->running, link)
-	{
+	TAILQ_FOREACH (r, &p->running, link) {
 		run_kill(r);
 		run_close_pipes(r);
 		if (r->exited && !uv_is_closing((uv_handle_t *)&r->limit))

@@ -23,8 +23,8 @@ static json_t *hashes_json(const struct hello *h)
 	char hex[2 * HELLO_HASH_MAX + 1];
 	for (size_t at = 0; hello_next_hash(h, &at, &hash);) {
 		hex_encode(hash.hash, hash.len, hex);
-		json_array_append_new(list,
-			json_pack("{s:s, s:s}", "alg", hello_alg_name(hash.alg), "hex", hex));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s}", "alg", hello_alg_name(hash.alg), "hex", hex));
 	}
 	return list;
 }
@@ -130,9 +130,8 @@ void hook_parse_json(const char *text, size_t len, struct resolve_answer *out)
 		json_t *v = json_object_get(doc, keys[i]);
 		if (!v || json_is_null(v))
 			continue;
-		rc = json_is_string(v)
-			     ? resolve_set_field(out, keys[i], json_string_value(v), &err)
-			     : error_set(&err, E_CONFIG, "%s must be text", keys[i]);
+		rc = json_is_string(v) ? resolve_set_field(out, keys[i], json_string_value(v), &err)
+				       : error_set(&err, E_CONFIG, "%s must be text", keys[i]);
 	}
 	json_decref(doc);
 	conclude(out, rc, &err);
@@ -148,7 +147,8 @@ void hook_parse_lines(const char *text, size_t len, struct resolve_answer *out)
 		size_t n = (size_t)((eol ? eol : end) - text);
 		char line[1024];
 		if (n >= sizeof line) {
-			rc = error_set(&err, E_CONFIG, "a line is longer than %zu bytes", sizeof line);
+			rc = error_set(
+				&err, E_CONFIG, "a line is longer than %zu bytes", sizeof line);
 			break;
 		}
 		memcpy(line, text, n);

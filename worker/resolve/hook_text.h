@@ -10,8 +10,8 @@
 #define HOOK_ARGS 5 /* uuid address hello_version pid amt */
 
 struct hook_text {
-	struct buf input;            /* standard input: JSON, or nothing in mode args */
-	char *argv[HOOK_ARGS + 2];   /* mode args: command, arguments, NULL */
+	struct buf input;          /* standard input: JSON, or nothing in mode args */
+	char *argv[HOOK_ARGS + 2]; /* mode args: command, arguments, NULL */
 };
 
 /** Write the facts down in the mode of the configuration. @return 0 or -ENOMEM */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reverse DNS through libuv's pool. A name is a hint of the network, never a proof (tls.md 9); it is
- * used only where worker.reverse_dns says so. Threads: the connector's loop. */
+/* Reverse DNS through libuv's pool. A name is a hint of the network, never a proof (tls.md 9); it
+ * is used only where worker.reverse_dns says so. Threads: the connector's loop. */
 #ifndef MUSTER_WORKER_RDNS_H
 #define MUSTER_WORKER_RDNS_H
 

@@ -21,7 +21,7 @@
 struct resolver {
 	const struct conf_worker *conf;
 	struct connector *connector;
-	struct table *table;    /* NULL without devices_file */
+	struct table *table;     /* NULL without devices_file */
 	struct hook_pool *hooks; /* connector thread; NULL without a hook */
 };
 
@@ -124,9 +124,8 @@ static void dns_done(struct rdns_query *dns)
 static void ask_dns(struct resolve_question *q)
 {
 	q->dns.arg = q;
-	if (!q->r->conf->reverse_dns ||
-		rdns_start(&q->dns, connector_loop(q->r->connector), &q->facts.address,
-			&q->answer, dns_done) < 0)
+	if (!q->r->conf->reverse_dns || rdns_start(&q->dns, connector_loop(q->r->connector),
+						&q->facts.address, &q->answer, dns_done) < 0)
 		connector_finish(q->r->connector, &q->work);
 }
 

@@ -37,13 +37,13 @@ enum resolve_result {
 
 struct resolve_answer {
 	enum resolve_result result;
-	const char *source;                     /* "table", "hook", "reverse-dns" */
-	char fqdn[RESOLVE_FQDN_MAX + 1];        /* lower case, at least two labels */
-	char profile[RESOLVE_PROFILE_MAX + 1];  /* "" = the source named none */
-	char ou[RESOLVE_OU_MAX + 1];            /* "" = none */
-	uint8_t otp[RESOLVE_OTP_MAX];           /* expected one-time password */
-	size_t otp_len;                         /* 0 = none */
-	char reason[RESOLVE_REASON_MAX + 1];    /* not FOUND: why, for the operator */
+	const char *source;                    /* "table", "hook", "reverse-dns" */
+	char fqdn[RESOLVE_FQDN_MAX + 1];       /* lower case, at least two labels */
+	char profile[RESOLVE_PROFILE_MAX + 1]; /* "" = the source named none */
+	char ou[RESOLVE_OU_MAX + 1];           /* "" = none */
+	uint8_t otp[RESOLVE_OTP_MAX];          /* expected one-time password */
+	size_t otp_len;                        /* 0 = none */
+	char reason[RESOLVE_REASON_MAX + 1];   /* not FOUND: why, for the operator */
 };
 
 /* What is known about the device when it is asked for. */

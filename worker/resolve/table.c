@@ -13,8 +13,8 @@
 #include "common/base/clock.h"
 #include "common/base/err.h"
 
-#define TABLE_LOOK_MS 1000
-#define TABLE_COLUMNS 5
+#define TABLE_LOOK_MS  1000
+#define TABLE_COLUMNS  5
 #define TABLE_LINE_MAX 4096
 
 enum column { COL_UUID, COL_FQDN, COL_PROFILE, COL_OU, COL_OTP };
@@ -32,7 +32,7 @@ struct row {
 struct table {
 	char *path;
 	struct row *rows;
-	struct stat seen;    /* of the content */
+	struct stat seen; /* of the content */
 	uint64_t looked_ms;
 };
 
@@ -116,7 +116,8 @@ static int csv_header(char *line, int order[TABLE_COLUMNS], struct error *err)
 {
 	char *field[TABLE_COLUMNS];
 	int n = csv_cut(line, field, TABLE_COLUMNS);
-	ENSURE(n > 0, err, E_CONFIG, "the first line must name the columns uuid,fqdn,profile[,ou,otp]");
+	ENSURE(n > 0, err, E_CONFIG,
+		"the first line must name the columns uuid,fqdn,profile[,ou,otp]");
 	bool have[TABLE_COLUMNS] = {false};
 	for (int i = 0; i < n; i++) {
 		order[i] = column_find(field[i]);
@@ -133,7 +134,8 @@ static int csv_line(struct row **rows, char *line, const int *order, int n, stru
 	char *field[TABLE_COLUMNS];
 	const char *value[TABLE_COLUMNS] = {NULL};
 	int have = csv_cut(line, field, TABLE_COLUMNS);
-	ENSURE(have == n, err, E_CONFIG, "%d fields where the first line names %d columns", have, n);
+	ENSURE(have == n, err, E_CONFIG, "%d fields where the first line names %d columns", have,
+		n);
 	for (int i = 0; i < n; i++)
 		value[order[i]] = field[i][0] ? field[i] : NULL;
 	return row_add(rows, value, err);
@@ -165,7 +167,7 @@ static int csv_read(struct row **rows, FILE *f, const char *path, struct error *
 
 /* YAML: events of a sequence of mappings of scalars. */
 struct yaml_state {
-	int depth; /* 0 outside, 1 in the list, 2 in a map */
+	int depth;  /* 0 outside, 1 in the list, 2 in a map */
 	int column; /* the key that waits for its value, or -1 */
 	char *value[TABLE_COLUMNS];
 };
@@ -195,8 +197,8 @@ static void yaml_clear(struct yaml_state *st)
 	st->column = -1;
 }
 
-static int yaml_event(struct row **rows, struct yaml_state *st, const yaml_event_t *ev,
-	struct error *err)
+static int yaml_event(
+	struct row **rows, struct yaml_state *st, const yaml_event_t *ev, struct error *err)
 {
 	int rc = 0;
 	switch (ev->type) {
@@ -280,8 +282,7 @@ static int table_read(struct table *t, struct error *err)
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 int table_open(struct table **out, const char *path, struct error *err)

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connection of one session to its device: TLS with the ladder and its proof, HTTP with digest,
+ * a WS-Man answer parsed as it streams in. It opens, reopens after a 401 and closes by itself; the
+ * session only says which side of the configuration it is on (role) and what to send.
+ *
+ * One exchange at a time: device_call() is answered by exactly one of ops->answer and ops->failed.
+ * No callback runs inside device_call() or device_connect().
+ * Ownership: embedded in its session; device_close() ends everything and calls back when the memory
+ * may go. Threads: the session loop. SPEC: tls.md 3-8, 12, 13; wsman.md 2, 3
+ */
+#ifndef MUSTER_WORKER_DEVICE_H
+#define MUSTER_WORKER_DEVICE_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/secret.h"
+#include "common/conf/conf.h"
+#include "common/net/http.h"
+#include "common/net/timer.h"
+#include "common/net/tls.h"
+#include "common/pki/provcert.h"
+#include "proto/digest.h"
+#include "proto/wsman/read.h"
+
+#define DEVICE_LOGINS_MAX  3  /* wrong passwords per visit. SPEC: wsman.md 3.3, ruling 17 */
+#define DEVICE_READERS_MAX 64 /* idle parsers kept; more are made and freed as answers overlap */
+
+/* Shared by all sessions of a process: contexts are built once per profile and chain. */
+struct device_env {
+	uv_loop_t *loop;
+	const struct conf_worker *conf;
+	struct provcert *certs[CONF_CHAINS_MAX];
+	size_t n_certs;
+	SSL_CTX *setup[CONF_CHAINS_MAX][TLS_PROFILES]; /* made when first needed */
+	SSL_CTX *admin[TLS_PROFILES];
+	struct wsman_reader *readers[DEVICE_READERS_MAX];
+	size_t n_readers;
+};
+
+/** Load the provisioning certificates. @return 0; E_CONFIG names file and defect */
+int device_env_open(
+	struct device_env *env, uv_loop_t *loop, const struct conf_worker *conf, struct error *err);
+
+/** Free contexts, chains and parsers. */
+void device_env_close(struct device_env *env);
+
+enum device_role {
+	DEVICE_SETUP, /* phase A: we show the provisioning chain */
+	DEVICE_ADMIN, /* configured: digest admin */
+};
+
+enum device_trouble {
+	DEVICE_UNREACHABLE, /* refused, no route, connect timed out */
+	DEVICE_HANDSHAKE,   /* the ladder is at its end */
+	DEVICE_NOT_ASKED, /* setup: the device did not ask for our certificate, or got an empty one
+			   */
+	DEVICE_CERTIFICATE, /* ops->verify refused the leaf */
+	DEVICE_CUT,     /* connection lost or silent after the request went out: outcome unknown */
+	DEVICE_GARBAGE, /* answer breaks HTTP, XML, SOAP or a limit */
+	DEVICE_HTTP,    /* an HTTP status without a SOAP body; device.status has it */
+	DEVICE_LOGIN,   /* no password works (or none is left to try) */
+	DEVICE_LEASE,   /* ops->may_write said no: nothing was sent */
+	DEVICE_OURS,    /* our own failure: memory, entropy */
+};
+
+struct device;
+
+struct device_ops {
+	/** Connected; the leaf has passed. Answers device_connect(). */
+	void (*connected)(void *arg);
+	/** Judge the leaf before anything is sent. @return 0 or E_TLS with text */
+	int (*verify)(X509 *leaf, void *arg, struct error *err);
+	/** Right before bytes go out. @return false = do not send */
+	bool (*may_write)(void *arg);
+	/** The answer, fault included; valid during the call only. */
+	void (*answer)(const struct wsman_message *msg, void *arg);
+	/** The exchange or the connection attempt failed. */
+	void (*failed)(enum device_trouble trouble, const struct error *err, void *arg);
+	/** Credential number i to try, from 0. @return false = no more */
+	bool (*credential)(
+		unsigned i, const char **user, const struct secret **password, void *arg);
+	/** A password was refused; it must be counted in the device's record. */
+	void (*login_failed)(void *arg);
+};
+
+struct device {
+	struct device_env *env;
+	const struct device_ops *ops;
+	void *arg;
+	struct net_addr addr;
+	enum device_role role;
+	enum tls_profile profile;      /* the one that is tried, or that worked */
+	bool legacy;                   /* legacy rungs are allowed */
+	bool seen12;                   /* no lower rung any more */
+	size_t order[CONF_CHAINS_MAX]; /* setup: chains that fit, best first */
+	size_t n_order, at;
+	struct http_client *http; /* NULL = no connection */
+	bool ready;               /* connected and judged */
+	bool worked;              /* an exchange succeeded in this role */
+	struct tls_proof proof;
+	struct boot_timer timer; /* rung and password pauses */
+	uint64_t idle_since_ms;
+
+	struct digest_state digest;
+	unsigned credential; /* number in use */
+	unsigned logins;     /* passwords refused in this visit */
+	bool authorize;      /* the device has challenged us: Authorization on every request */
+
+	/* the exchange */
+	bool connecting;        /* device_connect() waits */
+	bool calling;           /* device_call() waits */
+	const struct buf *body; /* the session's; stays until answered */
+	uint64_t message_id;
+	uint32_t timeout_ms;
+	const char *trace; /* value of X-Muster-Trace, or NULL */
+	unsigned sends;    /* of this call; a changed nonce costs one more */
+	bool answered;     /* this send carried Authorization */
+	int status;
+	char *challenge; /* WWW-Authenticate of a 401 */
+	char server[80]; /* newest Server header: the firmware version */
+	struct wsman_reader *reader;
+	struct arena arena; /* of the answer */
+	struct error parse_error;
+	struct error soon; /* a failure that waits for the next turn; code 0 = none */
+	enum device_trouble soon_trouble;
+	void (*closed)(void *arg);
+};
+
+/** Prepare; addr has the port. Nothing is opened. */
+void device_init(struct device *d, struct device_env *env, const struct device_ops *ops, void *arg);
+
+/** Change the side; closes the connection and forgets the digest state. */
+void device_set_role(struct device *d, enum device_role role, enum tls_profile profile);
+
+/** Forget who we are (after a change of the ACL): credential 0 is used at the next challenge. */
+void device_forget_login(struct device *d);
+
+/** Make sure that there is a connection; connected() or failed() follows. */
+void device_connect(struct device *d);
+
+/**
+ * Send one request, connecting first if there is no connection.
+ * @param body complete envelope; must stay until answer() or failed()
+ * @param trace X-Muster-Trace, or NULL; must stay likewise
+ */
+void device_call(struct device *d, const struct buf *body, uint64_t message_id, uint32_t timeout_ms,
+	const char *trace);
+
+/** Close the connection and forget any exchange, without callback. It can be used again. */
+void device_drop(struct device *d);
+
+/** Close an idle connection before the device does. SPEC: wsman.md 2 */
+void device_tick(struct device *d, uint64_t now_ms);
+
+/** End for good; closed(arg) is called when the memory may go. */
+void device_close(struct device *d, void (*closed)(void *arg));
+
+/** "unreachable", "handshake", ... */
+const char *device_trouble_name(enum device_trouble trouble);
+
+#endif

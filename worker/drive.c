@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver: runs the rows of a plan. It alone knows about leases, connections, repetition and
+ * pauses; rows know what to say and what answers mean. Every transition goes through
+ * drive_verdict(), which logs and counts it. What the device layer reports is in drive_device.c.
+ */
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "worker/drive_int.h"
+
+static const char *verdict_name(enum verdict_kind kind)
+{
+	static const char *const names[] = {
+		"next", "goto", "plan", "again", "wait", "done", "fail"};
+	return names[kind];
+}
+
+static uint32_t row_timeout(const struct session *s)
+{
+	const struct conf_waits *w = &s->w->conf->worker.waits;
+	return s->row->slow == STEP_SLOW ? w->slow_exchange_ms : w->exchange_ms;
+}
+
+/* A described request becomes bytes in s->body. @return 0 or the error of wsman_write() */
+static int write_request(struct session *s, struct wsman_request *rq, struct error *err)
+{
+	rq->class_name = s->row->class_name;
+	rq->message_id = ++s->message_id;
+	buf_wipe(&s->body);
+	return wsman_write(&s->body, rq, err);
+}
+
+/* Put what was described on the wire, after the step() if the row needs one. */
+static void offer(struct session *s, struct wsman_request *rq)
+{
+	struct error err = {0};
+	if (write_request(s, rq, &err) < 0) {
+		session_set_failure(s, FAIL_DEAD, "bad_request",
+			"%s: the request cannot be written: %s", s->row->name, err.text);
+		drive_verdict(s, (struct verdict){.kind = VERDICT_FAIL});
+		return;
+	}
+	if (s->row->effect == EFFECT_READ)
+		drive_send(s);
+	else
+		lease_step(s, STORE_SECRET_KEEP, row_timeout(s));
+}
+
+void drive_send(struct session *s)
+{
+	const char *trace = NULL;
+	if (s->w->conf->test.trace_header) {
+		snprintf(s->trace, sizeof s->trace, "%s/%llu/%s", s->job,
+			(unsigned long long)s->fence, s->row->name);
+		trace = s->trace;
+	}
+	metric_add(&worker_metrics[WM_EXCHANGES], 1);
+	device_call(&s->device, &s->body, s->message_id, row_timeout(s), trace);
+}
+
+void drive_enumerate(struct session *s)
+{
+	struct wsman_request rq = {.op = s->context[0] ? WSMAN_PULL : WSMAN_ENUMERATE,
+		.context = s->context[0] ? s->context : NULL};
+	offer(s, &rq);
+}
+
+/* Rows that talk to the store or the connector run after their step(). */
+void drive_stepped(struct session *s)
+{
+	switch (s->row->kind) {
+	case KIND_CALL: drive_send(s); break;
+	case KIND_STORE: drive_verdict(s, s->row->interpret(s, NULL)); break;
+	case KIND_WORK: {
+		enum build b = s->row->build(s, NULL);
+		if (b != BUILD_SEND)
+			drive_verdict(s, b == BUILD_SKIP ? (struct verdict){.kind = VERDICT_NEXT}
+							 : s->verdict);
+		break;
+	}
+	default: break;
+	}
+}
+
+/* Secrets exist before the first row that sends one is built. */
+static bool secrets_ready(struct session *s)
+{
+	struct error err = {0};
+	if (s->row->effect != EFFECT_SECRET || session_make_secrets(s, &err) == 0)
+		return true;
+	session_set_failure(s, FAIL_MANUAL, "no_password",
+		"the passwords of profile %s cannot be made: %s", s->profile.name, err.text);
+	drive_verdict(s, (struct verdict){.kind = VERDICT_FAIL});
+	return false;
+}
+
+static void run_built(struct session *s)
+{
+	struct wsman_request rq = {0};
+	enum build b = s->row->build(s, s->row->kind == KIND_CALL ? &rq : NULL);
+	if (b == BUILD_SKIP || (b == BUILD_SEND && s->row->kind == KIND_LOCAL))
+		drive_verdict(s, (struct verdict){.kind = VERDICT_NEXT});
+	else if (b == BUILD_VERDICT)
+		drive_verdict(s, s->verdict);
+	else if (s->row->kind == KIND_CALL)
+		offer(s, &rq);
+	else if (s->row->kind == KIND_LIST)
+		drive_enumerate(s);
+	else if (s->row->kind == KIND_STORE)
+		lease_step(s, STORE_SECRET_PROMOTE, 0);
+}
+
+static void run_row(struct session *s)
+{
+	if (s->stopping) {
+		session_release(s);
+		return;
+	}
+	s->row_us = clock_boot_us();
+	s->context[0] = '\0';
+	s->pulls = 0;
+	metric_add(&worker_metrics[WM_STEPS], 1);
+	if (s->row->kind == KIND_CONNECT)
+		drive_connect(s);
+	else if (s->row->kind == KIND_WORK && s->row->effect != EFFECT_READ)
+		lease_step(s, STORE_SECRET_KEEP, 0);
+	else if (secrets_ready(s))
+		run_built(s);
+}
+
+static void enter(struct session *s, size_t at)
+{
+	const struct plan *plan = &plan_table[s->plan];
+	s->at = at;
+	s->tries = 0;
+	s->row = &step_table[plan->steps[at]];
+	s->wake = run_row; /* through the timer: rows that skip would recurse */
+	boot_timer_set_in(&s->timer, 0);
+}
+
+void drive_plan(struct session *s, enum plan_id plan)
+{
+	if (plan == PLAN_SETUP) {
+		s->setups++;
+		s->phase_deadline_ms =
+			clock_boot_ms() + (uint64_t)s->w->conf->worker.waits.phase_a_s * 1000;
+		arena_reset(&s->keep);
+		arena_reset(&s->lists);
+		s->o = (struct observed){0};
+	}
+	s->plan = plan;
+	s->connect_tries = 0;
+	enter(s, 0);
+}
+
+static void next(struct session *s)
+{
+	if (s->at + 1 < plan_table[s->plan].n_steps)
+		enter(s, s->at + 1);
+	else if (s->plan == PLAN_SETUP)
+		drive_plan(s, PLAN_ADMIN);
+	else
+		session_done(s);
+}
+
+static void pause_for(struct session *s, uint32_t ms)
+{
+	s->phase_deadline_ms += ms; /* waiting is not work. SPEC: ruling 13 */
+	s->wake = run_row;
+	boot_timer_set_in(&s->timer, ms);
+}
+
+void drive_verdict(struct session *s, struct verdict v)
+{
+	buf_wipe(&s->body);
+	LOG_DEBUG("step", KV_STR("job", s->job), KV_STR("uuid", s->uuid_text),
+		KV_STR("step", s->row->name), KV_STR("verdict", verdict_name(v.kind)),
+		KV_UINT("us", clock_boot_us() - s->row_us), KV_UINT("after_ms", v.after_ms));
+	int at;
+	switch (v.kind) {
+	case VERDICT_NEXT: next(s); break;
+	case VERDICT_GOTO:
+		at = plan_index(&plan_table[s->plan], (enum step_id)v.target);
+		if (at >= 0) {
+			enter(s, (size_t)at);
+			break;
+		}
+		session_set_failure(
+			s, FAIL_DEAD, "plan", "%s leads to a row outside its plan", s->row->name);
+		session_fail(s);
+		break;
+	case VERDICT_PLAN: drive_plan(s, (enum plan_id)v.target); break;
+	case VERDICT_AGAIN: pause_for(s, v.after_ms); break;
+	case VERDICT_DONE: session_done(s); break;
+	case VERDICT_WAIT:
+	case VERDICT_FAIL: session_fail(s); break;
+	}
+}

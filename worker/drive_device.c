@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the device layer reports: connections, answers, faults, troubles. See drive.c. */
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/log.h"
+#include "worker/drive_int.h"
+
+static void fail(
+	struct session *s, enum fail_class class, const char *reason, const struct error *err)
+{
+	session_set_failure(s, class, reason, "%s: %s", s->row->name, err->text);
+	drive_verdict(s, (struct verdict){.kind = VERDICT_FAIL});
+}
+
+static void go(struct session *s, enum verdict_kind kind, int target, uint32_t after_ms)
+{
+	drive_verdict(s, (struct verdict){.kind = kind, .target = target, .after_ms = after_ms});
+}
+
+/* ---- connecting --------------------------------------------------------------------------------
+ */
+
+static bool sha1_only(const struct hello *h)
+{
+	struct hello_hash hash;
+	bool any = false;
+	for (size_t at = 0; hello_next_hash(h, &at, &hash); any = true)
+		if (hash.alg != HELLO_SHA1)
+			return false;
+	return any;
+}
+
+/* Chains and profile for the setup session. SPEC: tls.md 3.3, 4.3 */
+static int prepare_setup(struct session *s, struct error *err)
+{
+	struct device *d = &s->device;
+	struct provcert_want want = {
+		.hello = &s->hello, .fqdn = s->ck.fqdn, .now_s = (int64_t)(clock_wall_ms() / 1000)};
+	struct tls_device dev = {.hello_version = s->hello.version,
+		.sha1_hashes_only = sha1_only(&s->hello),
+		.legacy = d->legacy,
+		.stored = s->tlsp_known,
+		.stored_profile = s->tlsp};
+	enum tls_profile profile;
+	int n = provcert_choose((const struct provcert *const *)d->env->certs, d->env->n_certs,
+		&want, d->order, err);
+	if (n < 0)
+		return n;
+	d->n_order = (size_t)n;
+	TRY(tls_first_profile(&profile, &dev, err));
+	device_set_role(d, DEVICE_SETUP, profile);
+	return 0;
+}
+
+static void connect_now(struct session *s)
+{
+	metric_add(&worker_metrics[WM_CONNECTS], 1);
+	device_connect(&s->device);
+}
+
+void drive_connect(struct session *s)
+{
+	struct error err = {0};
+	const struct conf_waits *w = &s->w->conf->worker.waits;
+	if (s->plan == PLAN_SETUP) {
+		if (prepare_setup(s, &err) < 0)
+			fail(s, FAIL_DEAD, "no_chain", &err);
+		else
+			connect_now(s);
+		return;
+	}
+	if (s->connect_tries++ == 0) {
+		enum tls_profile p = s->device.worked ? s->device.profile
+				     : s->tlsp_known  ? s->tlsp
+						      : TLS_PROFILE_M;
+		device_set_role(&s->device, DEVICE_ADMIN, tls_profile_after(p));
+		if (s->committed) { /* the device restarts its port */
+			s->wake = connect_now;
+			boot_timer_set_in(&s->timer, w->reconnect_first_ms);
+			return;
+		}
+	}
+	connect_now(s);
+}
+
+static void on_connected(void *arg)
+{
+	struct session *s = arg;
+	if (tls_profile_is_legacy(s->device.profile))
+		metric_add(&worker_metrics[WM_LEGACY], 1);
+	s->tlsp = s->device.profile;
+	s->tlsp_known = true;
+	go(s, VERDICT_NEXT, 0, 0);
+}
+
+/* Setup: any certificate is taken and its fingerprint kept. Configured: ours, byte for byte, and
+ * this before the first request. SPEC: tls.md 6, 8 */
+static int on_verify(X509 *leaf, void *arg, struct error *err)
+{
+	struct session *s = arg;
+	s->leaf_fault = DEVCERT_OK;
+	if (s->device.role == DEVICE_SETUP)
+		return devcert_fingerprint(leaf, s->device_fp);
+	struct devcert_want want = {.ca = s->w->device_ca,
+		.fqdn = s->ck.fqdn,
+		.now_s = (int64_t)(clock_wall_ms() / 1000)};
+	s->leaf_fault = devcert_check_presented(leaf, s->cert_fp, NULL, &want, err);
+	return s->leaf_fault == DEVCERT_OK ? 0 : E_TLS;
+}
+
+static bool on_may_write(void *arg)
+{
+	struct session *s = arg;
+	return s->row->effect == EFFECT_READ || lease_may_write(&s->lease, clock_boot_ms());
+}
+
+/* ---- passwords ---------------------------------------------------------------------------------
+ */
+
+static const struct secret factory_password = {.data = (uint8_t *)"admin", .len = 5};
+
+/* SPEC: ruling 17 */
+static bool on_credential(unsigned i, const char **user, const struct secret **password, void *arg)
+{
+	struct session *s = arg;
+	const struct secret *list[5];
+	unsigned n = 0;
+	const struct secret *pend = secret_set_get(&s->secrets.pend, "admin");
+	const struct secret *cur = secret_set_get(&s->secrets.cur, "admin");
+	const struct secret *prev = secret_set_get(&s->secrets.prev, "admin");
+	const struct secret *mebx = secret_set_get(&s->secrets.pend, "mebx");
+	if (pend && s->ck.passwords_sent)
+		list[n++] = pend;
+	if (cur)
+		list[n++] = cur;
+	if (prev)
+		list[n++] = prev;
+	if (n == 0 && s->device.role == DEVICE_SETUP) {
+		list[n++] = &factory_password;
+		if (mebx)
+			list[n++] = mebx;
+	}
+	if (i >= n)
+		return false;
+	*user = "admin";
+	*password = list[i];
+	return true;
+}
+
+static void on_login_failed(void *arg)
+{
+	struct session *s = arg;
+	s->pw_tries++;
+	metric_add(&worker_metrics[WM_LOGIN_FAILED], 1);
+	LOG_WARN("login.refused", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+		KV_STR("step", s->row->name), KV_UINT("tries", s->pw_tries));
+}
+
+/* ---- answers -----------------------------------------------------------------------------------
+ */
+
+/* "Not now": again after a pause, as often as the configuration says. */
+static void again_later(struct session *s, unsigned max, const char *reason, const char *what)
+{
+	if (++s->tries <= max) {
+		go(s, VERDICT_AGAIN, 0, s->w->conf->worker.waits.not_now_ms);
+		return;
+	}
+	session_set_failure(s, FAIL_RETRY, reason, "%s: the device says %s, %u times", s->row->name,
+		what, s->tries);
+	go(s, VERDICT_FAIL, 0, 0);
+}
+
+static void on_refused(struct session *s, uint32_t rv)
+{
+	const struct step *row = s->row;
+	if (row->refused) {
+		struct verdict v = row->refused(s, rv);
+		if (v.kind != VERDICT_FAIL || s->failure.reason) {
+			drive_verdict(s, v);
+			return;
+		}
+	}
+	const struct wsman_status *st =
+		wsman_status_find(wsman_status_list_of(row->class_name, row->action), rv);
+	if (st->retry == WSMAN_RETRY_SOON) {
+		again_later(s, s->w->conf->worker.waits.not_now_tries, "not_now", st->name);
+		return;
+	}
+	bool passing = st->retry == WSMAN_RETRY_LATE || rv == WSMAN_RV_INTERNAL_ERROR;
+	session_set_failure(s, passing ? FAIL_RETRY : FAIL_DEAD, "refused",
+		"%s: %s.%s answered %u %s", row->name, row->class_name, row->action, rv, st->name);
+	go(s, VERDICT_FAIL, 0, 0);
+}
+
+static void on_fault(struct session *s, const struct wsman_message *m)
+{
+	const struct step *row = s->row;
+	enum wsman_reaction r = wsman_fault_reaction(m->fault.subcode);
+	if (row->fault) {
+		struct verdict v = row->fault(s, r);
+		if (v.kind != VERDICT_FAIL || s->failure.reason) {
+			drive_verdict(s, v);
+			return;
+		}
+	}
+	if (r == WSMAN_REACT_ABSENT && row->absent == ABSENT_SKIP) {
+		checkpoint_skip(&s->ck, row->name);
+		go(s, VERDICT_NEXT, 0, 0);
+	} else if (r == WSMAN_REACT_BUSY) {
+		again_later(s, SESSION_BUSY_TRIES, "busy", m->fault.subcode);
+	} else if (r == WSMAN_REACT_CONTEXT && ++s->tries <= SESSION_BUSY_TRIES) {
+		go(s, VERDICT_AGAIN, 0, 0);
+	} else {
+		session_set_failure(s, FAIL_DEAD, "fault", "%s: %s.%s: fault %s (%.120s)",
+			row->name, row->class_name, row->action,
+			m->fault.subcode[0] ? m->fault.subcode : m->fault.code, m->fault.reason);
+		go(s, VERDICT_FAIL, 0, 0);
+	}
+}
+
+static void on_list(struct session *s, const struct wsman_message *m)
+{
+	bool pulled = s->context[0] != '\0';
+	struct verdict v = {.kind = VERDICT_NEXT};
+	if (pulled)
+		v = s->row->interpret(s, m);
+	if (v.kind != VERDICT_NEXT) {
+		drive_verdict(s, v);
+	} else if (pulled && (m->end_of_sequence || !m->context[0])) {
+		drive_verdict(s, s->row->end ? s->row->end(s) : v);
+	} else if (!m->context[0] || strlen(m->context) >= sizeof s->context ||
+		   ++s->pulls > SESSION_PULLS_MAX) {
+		session_set_failure(s, FAIL_RETRY, "garbage",
+			"%s: the enumeration has no usable context or no end", s->row->name);
+		go(s, VERDICT_FAIL, 0, 0);
+	} else {
+		snprintf(s->context, sizeof s->context, "%s", m->context);
+		drive_enumerate(s);
+	}
+}
+
+static void on_answer(const struct wsman_message *m, void *arg)
+{
+	struct session *s = arg;
+	if (m->fault.present)
+		on_fault(s, m);
+	else if (s->row->kind == KIND_LIST)
+		on_list(s, m);
+	else if (m->has_return_value && m->return_value != WSMAN_RV_SUCCESS)
+		on_refused(s, m->return_value);
+	else
+		drive_verdict(s, s->row->interpret(s, m));
+}
+
+/* ---- troubles
+ * ------------------------------------------------------------------------------------ */
+
+/* The configured device is not there (yet), or shows the wrong leaf. SPEC: P 3 RECONNECT, tls.md 8
+ */
+static void admin_unreachable(
+	struct session *s, enum device_trouble trouble, const struct error *err)
+{
+	const struct conf_waits *w = &s->w->conf->worker.waits;
+	bool setup_again = trouble == DEVICE_CERTIFICATE && s->leaf_fault == DEVCERT_SELF_SIGNED &&
+			   s->setups < SESSION_SETUPS_MAX;
+	if (setup_again && !s->committed) {
+		go(s, VERDICT_PLAN, PLAN_SETUP,
+			0); /* the commit of an earlier visit did not take */
+	} else if (s->connect_tries < w->reconnect_tries) {
+		s->wake = drive_connect;
+		boot_timer_set_in(&s->timer, w->reconnect_ms);
+	} else if (setup_again) {
+		s->committed = false;
+		go(s, VERDICT_PLAN, PLAN_SETUP, 0);
+	} else if (trouble == DEVICE_CERTIFICATE) {
+		fail(s, s->leaf_fault == DEVCERT_SELF_SIGNED ? FAIL_RETRY : FAIL_DEAD,
+			"wrong_certificate", err);
+	} else {
+		fail(s, FAIL_RETRY, "unreachable", err);
+	}
+}
+
+static void on_cut(struct session *s, const struct error *err)
+{
+	if (s->row->cut == CUT_IS_FINE)
+		go(s, VERDICT_NEXT, 0, 0);
+	else if (++s->cuts > SESSION_CUTS_MAX)
+		fail(s, FAIL_RETRY, "cut", err);
+	else if (s->row->effect == EFFECT_ONCE)
+		go(s, VERDICT_GOTO, (int)s->row->doubt, 0);
+	else
+		go(s, VERDICT_AGAIN, 0, 0);
+}
+
+static void on_http(struct session *s, const struct error *err)
+{
+	int status = s->device.status;
+	if ((status >= 500 || status == 408) && ++s->tries <= SESSION_BUSY_TRIES)
+		go(s, VERDICT_AGAIN, 0, s->w->conf->worker.waits.not_now_ms);
+	else
+		fail(s, status == 403 || status == 404 ? FAIL_DEAD : FAIL_RETRY, "http", err);
+}
+
+static void on_failed(enum device_trouble trouble, const struct error *err, void *arg)
+{
+	struct session *s = arg;
+	bool connecting = s->row->kind == KIND_CONNECT;
+	bool ours = s->cert_fp[0] && s->ck.passwords_sent;
+	LOG_INFO("device.trouble", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+		KV_STR("step", s->row->name), KV_STR("trouble", device_trouble_name(trouble)),
+		KV_STR("error", err->text));
+	if (trouble == DEVICE_LEASE) {
+		go(s, VERDICT_AGAIN, 0, 0); /* step() decides whether it is still ours */
+	} else if (connecting && s->plan == PLAN_ADMIN && trouble != DEVICE_OURS) {
+		admin_unreachable(s, trouble, err);
+	} else if (connecting && ours && trouble != DEVICE_OURS && trouble != DEVICE_UNREACHABLE &&
+		   s->setups < SESSION_SETUPS_MAX) {
+		s->setups = SESSION_SETUPS_MAX; /* probe the other side once, not for ever */
+		go(s, VERDICT_PLAN, PLAN_ADMIN, 0);
+	} else if (trouble == DEVICE_CUT ||
+		   (trouble == DEVICE_GARBAGE && s->row->cut == CUT_IS_FINE)) {
+		on_cut(s, err);
+	} else if (trouble == DEVICE_HTTP) {
+		on_http(s, err);
+	} else if (trouble == DEVICE_LOGIN) {
+		fail(s, FAIL_DEAD, "unknown_password", err);
+	} else if (trouble == DEVICE_NOT_ASKED) {
+		fail(s, FAIL_RETRY, "not_in_setup", err);
+	} else if (trouble == DEVICE_CERTIFICATE) {
+		fail(s, FAIL_DEAD, "wrong_certificate", err);
+	} else {
+		fail(s, FAIL_RETRY, device_trouble_name(trouble), err);
+	}
+}
+
+const struct device_ops drive_device_ops = {
+	.connected = on_connected,
+	.verify = on_verify,
+	.may_write = on_may_write,
+	.answer = on_answer,
+	.failed = on_failed,
+	.credential = on_credential,
+	.login_failed = on_login_failed,
+};

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The step table and the plans. See plan.h. */
+#include "worker/plan.h"
+
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "worker/steps/steps.h"
+
+#define SCS "AMT_SetupAndConfigurationService"
+#define PKM "AMT_PublicKeyManagementService"
+
+#define CALL(id_, name_, effect_, class_, action_, fn_, ...) \
+	[id_] = {.name = name_,                              \
+		.kind = KIND_CALL,                           \
+		.effect = effect_,                           \
+		.class_name = class_,                        \
+		.action = action_,                           \
+		.build = fn_##_build,                        \
+		.interpret = fn_##_read,                     \
+		__VA_ARGS__}
+#define LIST(id_, name_, class_, fn_, ...) \
+	[id_] = {.name = name_,            \
+		.kind = KIND_LIST,         \
+		.class_name = class_,      \
+		.action = "Enumerate",     \
+		.build = fn_##_build,      \
+		.interpret = fn_##_read,   \
+		__VA_ARGS__}
+#define MADE(id_, name_, kind_, what_, ...) \
+	[id_] = {.name = name_, .kind = kind_, .action = what_, __VA_ARGS__}
+
+const struct step step_table[N_STEPS] = {
+	/* phase A: setup session */
+	MADE(STEP_CONNECT_SETUP, "setup.connect", KIND_CONNECT, "TLS with our provisioning chain"),
+	CALL(STEP_GENERAL_GET, "identify.general", EFFECT_READ, "AMT_GeneralSettings", "Get",
+		general_get),
+	LIST(STEP_SOFTWARE_LIST, "identify.software", "CIM_SoftwareIdentity", software_list,
+		.absent = ABSENT_SKIP),
+	CALL(STEP_STATE_GET, "identify.state", EFFECT_READ, SCS, "Get", state_get),
+	CALL(STEP_UUID_GET, "identify.uuid", EFFECT_READ, SCS, "GetUuid", uuid_get),
+	MADE(STEP_OTP, "identify.otp", KIND_LOCAL, "compare the one-time password",
+		.build = otp_build),
+	CALL(STEP_CLOCK_GET, "clock.get", EFFECT_READ, "AMT_TimeSynchronizationService",
+		"GetLowAccuracyTimeSynch", clock_get),
+	CALL(STEP_CLOCK_SET, "clock.set", EFFECT_SET, "AMT_TimeSynchronizationService",
+		"SetHighAccuracyTimeSynch", clock_set),
+	CALL(STEP_NAME_PUT, "name.put", EFFECT_SET, "AMT_GeneralSettings", "Put", name_put),
+	CALL(STEP_MEBX_SET, "mebx.set", EFFECT_SECRET, SCS, "SetMEBxPassword", mebx_set,
+		.refused = mebx_set_refused),
+	CALL(STEP_ADMIN_SET, "admin.set", EFFECT_SECRET, "AMT_AuthorizationService",
+		"SetAdminAclEntryEx", admin_set, .refused = password_refused),
+	LIST(STEP_CERT_LIST, "cert.list", "AMT_PublicKeyCertificate", cert_list),
+	LIST(STEP_KEY_LIST, "key.list", "AMT_PublicPrivateKeyPair", key_list),
+	LIST(STEP_CONTEXT_LIST, "context.list", "AMT_TLSCredentialContext", context_list),
+	LIST(STEP_TLS_LIST, "tls.list", "AMT_TLSSettingData", tls_list, .end = tls_list_end),
+	MADE(STEP_CERT_DECIDE, "cert.decide", KIND_LOCAL, "what is there already?",
+		.build = cert_decide_build),
+	CALL(STEP_KEY_SWEEP, "key.sweep", EFFECT_SET, "AMT_PublicPrivateKeyPair", "Delete",
+		key_sweep, .fault = clean_refused),
+	CALL(STEP_KEY_GENERATE, "key.generate", EFFECT_ONCE, PKM, "GenerateKeyPair", key_generate,
+		.slow = STEP_SLOW, .doubt = STEP_CERT_LIST, .refused = key_generate_refused,
+		.fault = key_generate_fault),
+	MADE(STEP_KEY_MAKE, "key.make", KIND_WORK, "our own key pair for old firmware",
+		.build = key_make_build),
+	CALL(STEP_KEY_ADD, "key.add", EFFECT_ONCE, PKM, "AddKey", key_add, .slow = STEP_SLOW,
+		.doubt = STEP_CERT_LIST, .refused = key_add_refused),
+	LIST(STEP_KEY_READ, "key.read", "AMT_PublicPrivateKeyPair", key_read, .end = key_read_end),
+	CALL(STEP_CSR_SIGN, "csr.sign", EFFECT_READ, PKM, "GeneratePKCS10RequestEx", csr_sign,
+		.slow = STEP_SLOW, .refused = csr_sign_refused, .fault = csr_sign_fault),
+	MADE(STEP_CERT_ISSUE, "cert.issue", KIND_WORK, "the certificate authority",
+		.effect = EFFECT_SET, .build = cert_issue_build),
+	CALL(STEP_CERT_ADD, "cert.add", EFFECT_ONCE, PKM, "AddCertificate", cert_add,
+		.slow = STEP_SLOW, .doubt = STEP_CERT_LIST, .refused = cert_add_refused),
+	LIST(STEP_CERT_FIND, "cert.find", "AMT_PublicKeyCertificate", cert_find,
+		.end = cert_find_end),
+	CALL(STEP_CONTEXT_CREATE, "context.create", EFFECT_SET, "AMT_TLSCredentialContext",
+		"Create", context_create, .fault = context_create_fault),
+	CALL(STEP_CONTEXT_PUT, "context.put", EFFECT_SET, "AMT_TLSCredentialContext", "Put",
+		context_put),
+	CALL(STEP_TLS_PUT, "tls.put", EFFECT_SET, "AMT_TLSSettingData", "Put", tls_put,
+		.slow = STEP_SLOW),
+	CALL(STEP_COMMIT, "commit", EFFECT_ONCE, SCS, "CommitChanges", commit, .slow = STEP_SLOW,
+		.cut = CUT_IS_FINE, .refused = commit_refused),
+
+	/* verification, then phase B: digest admin */
+	MADE(STEP_CONNECT_ADMIN, "verify.connect", KIND_CONNECT, "TLS, the leaf must be ours"),
+	CALL(STEP_VERIFY_STATE, "verify.state", EFFECT_READ, SCS, "Get", verify_state),
+	CALL(STEP_VERIFY_GENERAL, "verify.general", EFFECT_READ, "AMT_GeneralSettings", "Get",
+		verify_general),
+	CALL(STEP_VERIFY_ADMIN, "verify.admin", EFFECT_READ, "AMT_AuthorizationService",
+		"GetAdminNetAclEntryStatus", verify_admin),
+	MADE(STEP_PROMOTE, "verify.promote", KIND_STORE, "the new password is the current one",
+		.effect = EFFECT_SET, .build = promote_build, .interpret = promote_read),
+	CALL(STEP_CLEAN_CERT, "clean.cert", EFFECT_SET, "AMT_PublicKeyCertificate", "Delete",
+		clean_cert, .fault = clean_refused),
+	CALL(STEP_CLEAN_KEY, "clean.key", EFFECT_SET, "AMT_PublicPrivateKeyPair", "Delete",
+		clean_key, .fault = clean_refused),
+	CALL(STEP_PING_PUT, "ping.put", EFFECT_SET, "AMT_GeneralSettings", "Put", ping_put),
+	CALL(STEP_REDIRECTION_GET, "redirection.get", EFFECT_READ, "AMT_RedirectionService", "Get",
+		redirection_get, .absent = ABSENT_SKIP),
+	CALL(STEP_REDIRECTION_SET, "redirection.set", EFFECT_SET, "AMT_RedirectionService",
+		"RequestStateChange", redirection_set),
+	CALL(STEP_REDIRECTION_PUT, "redirection.put", EFFECT_SET, "AMT_RedirectionService", "Put",
+		redirection_put),
+	CALL(STEP_KVM_GET, "kvm.get", EFFECT_READ, "CIM_KVMRedirectionSAP", "Get", kvm_get,
+		.absent = ABSENT_SKIP),
+	CALL(STEP_KVM_SET, "kvm.set", EFFECT_SET, "CIM_KVMRedirectionSAP", "RequestStateChange",
+		kvm_set, .absent = ABSENT_SKIP),
+	CALL(STEP_CONSENT_GET, "consent.get", EFFECT_READ, "IPS_OptInService", "Get", consent_get,
+		.fault = consent_get_fault),
+	CALL(STEP_CONSENT_PUT, "consent.put", EFFECT_SET, "IPS_OptInService", "Put", consent_put),
+	CALL(STEP_KVM_SETTINGS_GET, "kvm.settings.get", EFFECT_READ,
+		"IPS_KVMRedirectionSettingData", "Get", kvm_settings_get, .absent = ABSENT_SKIP),
+	CALL(STEP_KVM_SETTINGS_PUT, "kvm.settings.put", EFFECT_SET, "IPS_KVMRedirectionSettingData",
+		"Put", kvm_settings_put),
+	CALL(STEP_WEBUI_GET, "webui.get", EFFECT_READ, "AMT_WebUIService", "Get", webui_get,
+		.absent = ABSENT_SKIP),
+	CALL(STEP_WEBUI_SET, "webui.set", EFFECT_SET, "AMT_WebUIService", "RequestStateChange",
+		webui_set, .absent = ABSENT_SKIP),
+	LIST(STEP_POWER_LIST, "power.list", "AMT_SystemPowerScheme", power_list,
+		.absent = ABSENT_SKIP, .end = power_list_end),
+	LIST(STEP_POWER_CURRENT, "power.current", "CIM_ElementSettingData", power_current,
+		.absent = ABSENT_SKIP),
+	CALL(STEP_POWER_SET, "power.set", EFFECT_SET, "AMT_SystemPowerScheme", "SetPowerScheme",
+		power_set, .fault = power_set_fault),
+	CALL(STEP_CHECK_GENERAL, "check.general", EFFECT_READ, "AMT_GeneralSettings", "Get",
+		check_general),
+	CALL(STEP_CHECK_REDIRECTION, "check.redirection", EFFECT_READ, "AMT_RedirectionService",
+		"Get", check_redirection),
+	CALL(STEP_CHECK_KVM, "check.kvm", EFFECT_READ, "CIM_KVMRedirectionSAP", "Get", check_kvm),
+	CALL(STEP_CHECK_CONSENT, "check.consent", EFFECT_READ, "IPS_OptInService", "Get",
+		check_consent),
+	CALL(STEP_CHECK_KVM_SETTINGS, "check.kvm.settings", EFFECT_READ,
+		"IPS_KVMRedirectionSettingData", "Get", check_kvm_settings),
+	CALL(STEP_CHECK_WEBUI, "check.webui", EFFECT_READ, "AMT_WebUIService", "Get", check_webui),
+	LIST(STEP_CHECK_POWER, "check.power", "CIM_ElementSettingData", check_power,
+		.end = check_power_end),
+};
+
+static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET, STEP_SOFTWARE_LIST,
+	STEP_STATE_GET, STEP_UUID_GET, STEP_OTP, STEP_CLOCK_GET, STEP_CLOCK_SET, STEP_NAME_PUT,
+	STEP_MEBX_SET, STEP_ADMIN_SET, STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST,
+	STEP_TLS_LIST, STEP_CERT_DECIDE, STEP_KEY_SWEEP, STEP_KEY_GENERATE, STEP_KEY_MAKE,
+	STEP_KEY_ADD, STEP_KEY_READ, STEP_CSR_SIGN, STEP_CERT_ISSUE, STEP_CERT_ADD, STEP_CERT_FIND,
+	STEP_CONTEXT_CREATE, STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT};
+
+static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
+	STEP_VERIFY_GENERAL, STEP_VERIFY_ADMIN, STEP_PROMOTE, STEP_CERT_LIST, STEP_KEY_LIST,
+	STEP_CONTEXT_LIST, STEP_CLEAN_CERT, STEP_CLEAN_KEY, STEP_PING_PUT, STEP_REDIRECTION_GET,
+	STEP_REDIRECTION_SET, STEP_REDIRECTION_PUT, STEP_KVM_GET, STEP_KVM_SET, STEP_CONSENT_GET,
+	STEP_CONSENT_PUT, STEP_KVM_SETTINGS_GET, STEP_KVM_SETTINGS_PUT, STEP_WEBUI_GET,
+	STEP_WEBUI_SET, STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET, STEP_CHECK_GENERAL,
+	STEP_CHECK_REDIRECTION, STEP_CHECK_KVM, STEP_CHECK_CONSENT, STEP_CHECK_KVM_SETTINGS,
+	STEP_CHECK_WEBUI, STEP_CHECK_POWER};
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+const struct plan plan_table[N_PLANS] = {
+	[PLAN_SETUP] = {"setup", setup_steps, COUNT(setup_steps)},
+	[PLAN_ADMIN] = {"admin", admin_steps, COUNT(admin_steps)},
+};
+
+const struct step *step_find(const char *name)
+{
+	for (size_t i = 0; i < N_STEPS; i++)
+		if (strcmp(step_table[i].name, name) == 0)
+			return &step_table[i];
+	return NULL;
+}
+
+int plan_index(const struct plan *plan, enum step_id id)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i] == id)
+			return (int)i;
+	return -1;
+}
+
+static const char *effect_name(const struct step *row)
+{
+	static const char *const names[] = {"read", "set", "once", "secret"};
+	if (row->kind == KIND_CALL || row->kind == KIND_LIST)
+		return names[row->effect];
+	static const char *const kinds[] = {"", "", "connect", "work", "local", "store"};
+	return kinds[row->kind];
+}
+
+int plan_print_text(struct buf *out)
+{
+	for (int p = 0; p < N_PLANS; p++) {
+		const struct plan *plan = &plan_table[p];
+		TRY(buf_addf(out, "plan %s\n", plan->name));
+		for (size_t i = 0; i < plan->n_steps; i++) {
+			const struct step *row = &step_table[plan->steps[i]];
+			TRY(buf_addf(out, "  %-20s %-8s %-5s %-6s %s%s%s\n", row->name,
+				effect_name(row), row->slow ? "slow" : "",
+				row->absent == ABSENT_SKIP ? "option" : "",
+				row->class_name ? row->class_name : "", row->class_name ? "." : "",
+				row->action));
+		}
+	}
+	return 0;
+}
+
+int plan_print_dot(struct buf *out)
+{
+	static const char *const colours[] = {"white", "lightyellow", "orange", "lightpink"};
+	TRY(buf_adds(out, "digraph plans {\n  rankdir=TB; node [shape=box, style=filled];\n"));
+	for (int p = 0; p < N_PLANS; p++) {
+		const struct plan *plan = &plan_table[p];
+		TRY(buf_addf(
+			out, "  subgraph cluster_%s { label=\"%s\";\n", plan->name, plan->name));
+		for (size_t i = 0; i < plan->n_steps; i++) {
+			const struct step *row = &step_table[plan->steps[i]];
+			TRY(buf_addf(out, "    \"%s/%s\" [label=\"%s\\n%s\", fillcolor=%s];\n",
+				plan->name, row->name, row->name, row->action,
+				colours[row->effect]));
+			if (i > 0)
+				TRY(buf_addf(out, "    \"%s/%s\" -> \"%s/%s\";\n", plan->name,
+					step_table[plan->steps[i - 1]].name, plan->name,
+					row->name));
+			if (row->effect == EFFECT_ONCE && row->doubt)
+				TRY(buf_addf(out,
+					"    \"%s/%s\" -> \"%s/%s\" [style=dashed, label=doubt];\n",
+					plan->name, row->name, plan->name,
+					step_table[row->doubt].name));
+		}
+		TRY(buf_adds(out, "  }\n"));
+	}
+	return buf_addf(out, "  \"setup/commit\" -> \"admin/%s\";\n}\n",
+		step_table[STEP_CONNECT_ADMIN].name);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a session: begin, resolve, run, and its beginning's memory. End: session_end.c. */
+#include "worker/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/crypto/password.h"
+#include "worker/session_int.h"
+
+void session_set_failure(
+	struct session *s, enum fail_class class, const char *reason, const char *fmt, ...)
+{
+	if (s->failure.reason)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(s->failure.text, sizeof s->failure.text, fmt, ap);
+	va_end(ap);
+	s->failure.class = class;
+	s->failure.reason = reason;
+}
+
+/* ---- passwords ----------------------------------------------------------------------------------
+ */
+
+static int make_password(
+	struct session *s, const struct profile_password *p, const char *purpose, struct error *err)
+{
+	struct secret value = {0}, master = {0};
+	int rc = 0;
+	switch (p->source) {
+	case PROFILE_PASSWORD_NONE: return 0;
+	case PROFILE_PASSWORD_RANDOM: rc = password_random(&value, err); break;
+	case PROFILE_PASSWORD_DERIVED:
+		rc = key_file_read(&master, s->w->conf->keys.masters_dir, p->master, err);
+		if (rc == 0)
+			rc = password_derive(&value, &master, &s->uuid, purpose, err);
+		break;
+	case PROFILE_PASSWORD_FIXED:
+		rc = secret_read_file(&value, p->fixed_file, PASSWORD_AMT_MAX, err);
+		if (rc == 0)
+			rc = password_check(&value, err);
+		break;
+	}
+	if (rc == 0)
+		rc = secret_set_put(
+			&s->secrets.pend, purpose, value.data, value.len, clock_wall_ms());
+	secret_free(&value);
+	secret_free(&master);
+	return rc < 0 ? error_prefix(err, "%s", purpose) : 0;
+}
+
+int session_make_secrets(struct session *s, struct error *err)
+{
+	if (secret_set_get(&s->secrets.pend, "admin"))
+		return 0;
+	TRY(make_password(s, &s->profile.mebx_password, "mebx", err));
+	TRY(make_password(s, &s->profile.admin_password, "admin", err));
+	s->pending_dirty = true;
+	return 0;
+}
+
+/* ---- resolve
+ * -------------------------------------------------------------------------------------- */
+
+static void session_run(struct session *s)
+{
+	struct error err = {0};
+	s->life = LIFE_RUN;
+	s->device.legacy = s->w->conf->worker.legacy && s->profile.tls.legacy;
+	if (s->ck.certificate
+			.len) { /* what the last owner was given: its fingerprint, checked anew */
+		struct devcert_want want = {.ca = s->w->device_ca,
+			.fqdn = s->ck.fqdn,
+			.now_s = (int64_t)(clock_wall_ms() / 1000)};
+		if (devcert_check_issued(s->ck.certificate.data, s->ck.certificate.len, &want,
+			    s->cert_fp, &err) != DEVCERT_OK)
+			checkpoint_drop_key(&s->ck);
+	}
+	/* SPEC: provisioning.md 7: after a commit was sent, look at the configured side first. */
+	drive_plan(s, s->ck.commits && s->cert_fp[0] ? PLAN_ADMIN : PLAN_SETUP);
+}
+
+static void end_early(
+	struct session *s, enum fail_class class, const char *reason, const char *text)
+{
+	session_set_failure(s, class, reason, "%s", text);
+	session_fail(s);
+}
+
+static void use_answer(struct session *s, const struct resolve_answer *a)
+{
+	char text[ERROR_TEXT_MAX];
+	const struct profile *p = profile_set_find(&s->w->profiles, a->profile);
+	if (!p) {
+		snprintf(text, sizeof text, "%s names profile \"%.100s\", which is not in %.120s",
+			a->source, a->profile, s->w->conf->worker.profiles_dir);
+		end_early(s, FAIL_ASK, "no_profile", text);
+		return;
+	}
+	s->profile = *p;
+	memcpy(s->ck.fqdn, a->fqdn, sizeof s->ck.fqdn);
+	memcpy(s->ck.profile, a->profile, sizeof s->ck.profile);
+	memcpy(s->ck.ou, a->ou, sizeof s->ck.ou);
+	memcpy(s->expected_otp, a->otp, sizeof s->expected_otp);
+	s->expected_otp_len = a->otp_len;
+	session_run(s);
+}
+
+static void on_resolved(const struct resolve_answer *a, void *arg)
+{
+	struct session *s = arg;
+	s->question = NULL;
+	if (s->life != LIFE_RESOLVE)
+		return;
+	LOG_INFO("resolve", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+		KV_STR("source", a->source), KV_STR("fqdn", a->fqdn), KV_STR("profile", a->profile),
+		KV_STR("reason", a->reason));
+	if (s->stopping)
+		session_release(s);
+	else if (a->result == RESOLVE_FOUND)
+		use_answer(s, a);
+	else
+		end_early(s, FAIL_ASK,
+			a->result == RESOLVE_WAIT ? "unknown_device" : "resolve_failed", a->reason);
+}
+
+static void resolve(struct session *s)
+{
+	struct resolve_facts facts = {.uuid = s->uuid,
+		.address = s->device.addr,
+		.hello = s->hello_raw,
+		.hello_len = s->hello_len,
+		.amt = s->ck.amt};
+	s->life = LIFE_RESOLVE;
+	/* A device that has our password keeps the name that it was given with it. */
+	const struct profile *p = s->ck.passwords_sent && s->ck.fqdn[0]
+					  ? profile_set_find(&s->w->profiles, s->ck.profile)
+					  : NULL;
+	if (p && !p->otp) {
+		s->profile = *p;
+		session_run(s);
+		return;
+	}
+	struct resolve_question *q = resolve_ask(s->w->resolver, &facts, on_resolved, s);
+	if (q) /* NULL: answered already, and the session may be gone */
+		s->question = q;
+}
+
+/* ---- begin
+ * ----------------------------------------------------------------------------------------- */
+
+static void use_record(struct session *s, const struct store_device *dev)
+{
+	struct net_addr addr;
+	uint16_t port = (uint16_t)s->w->conf->worker.device_port;
+	if (dev->addr[0] && net_addr_from_host(&addr, dev->addr, port, NULL) == 0)
+		s->device.addr = addr;
+	s->tlsp_known = tls_profile_parse(&s->tlsp, dev->tlsp) == 0;
+	s->device.seen12 = strcmp(dev->seen12, "1") == 0;
+	s->pw_tries = (uint32_t)strtoul(dev->pw_tries, NULL, 10);
+	if (!s->ck.amt[0] && strlen(dev->amt) < sizeof s->ck.amt)
+		memcpy(s->ck.amt, dev->amt, strlen(dev->amt) + 1);
+	s->had_dek = dev->dek.len > 0;
+}
+
+static int open_secrets(struct session *s, const struct store_device *dev, struct error *err)
+{
+	struct sealed_record rec = {.dek = {dev->dek.data, dev->dek.len},
+		.cur = {dev->sec_cur.data, dev->sec_cur.len},
+		.prev = {dev->sec_prev.data, dev->sec_prev.len},
+		.pend = {dev->sec_pend.data, dev->sec_pend.len}};
+	return device_secrets_open(&s->secrets, s->w->kek, &s->uuid, &rec, err);
+}
+
+struct beginning {
+	struct session *s;
+	uint64_t sent_ms;
+};
+
+static void on_begun(const struct store_job *job, const struct store_device *dev,
+	const struct error *err, void *arg)
+{
+	struct beginning *b = arg;
+	struct session *s = b->s;
+	struct error why = {0};
+	lease_granted(&s->lease, b->sent_ms, s->w->conf->worker.run_lease_ms);
+	s->lease.sent_ms = b->sent_ms;
+	free(b);
+	if (err || s->life != LIFE_BEGIN) {
+		session_lost(s, err ? err->text : "it ended before it began");
+		session_unref(s);
+		return;
+	}
+	if (checkpoint_unpack(&s->ck, job->checkpoint.data, job->checkpoint.len) < 0)
+		LOG_WARN("checkpoint.unreadable", KV_STR("job", s->job),
+			KV_STR("uuid", s->uuid_text));
+	use_record(s, dev);
+	s->attempt = job->tries;
+	if (open_secrets(s, dev, &why) < 0)
+		end_early(s, FAIL_MANUAL, "sealed", why.text);
+	else if (s->hello.version == HELLO_V_PSK)
+		end_early(s, FAIL_DEAD, "psk_not_supported_yet",
+			"the device waits for PSK setup (Hello version 2), which this release does "
+			"not do");
+	else
+		resolve(s);
+	session_unref(s);
+}
+
+static int begin(struct session *s, struct error *err)
+{
+	struct beginning *b = calloc(1, sizeof *b);
+	ENSURE(b, err, -ENOMEM, "no memory for a session");
+	*b = (struct beginning){.s = s, .sent_ms = clock_boot_ms()};
+	struct store_lease who = lease_who(s);
+	s->refs++;
+	int rc = store_begin(
+		s->w->store, &who, s->w->owner, s->w->conf->worker.run_lease_ms, on_begun, b, err);
+	if (rc < 0) {
+		s->refs--;
+		free(b);
+	}
+	return rc;
+}
+
+static void on_timer(struct boot_timer *t, void *arg)
+{
+	(void)t;
+	struct session *s = arg;
+	if (s->life != LIFE_OVER && s->wake)
+		s->wake(s);
+}
+
+static int take_job(struct session *s, const struct session_job *job, struct error *err)
+{
+	ENSURE(strlen(job->job) == UUID_TEXT_LEN && uuid_parse(&s->uuid, job->uuid) == 0, err,
+		E_PARSE, "a job without job id or UUID");
+	memcpy(s->job, job->job, sizeof s->job);
+	uuid_text(&s->uuid, s->uuid_text);
+	s->gen = job->gen;
+	s->fence = job->fence;
+	s->attempt = job->attempt;
+	s->hello_raw = malloc(job->hello_len ? job->hello_len : 1);
+	ENSURE(s->hello_raw, err, -ENOMEM, "no memory for a session");
+	memcpy(s->hello_raw, job->hello, job->hello_len);
+	s->hello_len = job->hello_len;
+	ENSURE(hello_decode(s->hello_raw, s->hello_len, &s->hello) == HELLO_DONE, err, E_PARSE,
+		"job %s has no readable Hello", s->job);
+	return net_addr_from_bytes(&s->device.addr, job->address, job->address_len,
+		(uint16_t)s->w->conf->worker.device_port);
+}
+
+int session_start(struct worker *w, const struct session_job *job, struct error *err)
+{
+	struct session *s = calloc(1, sizeof *s);
+	ENSURE(s, err, -ENOMEM, "no memory for a session");
+	s->w = w;
+	s->outcome = "lost";
+	s->row = &step_table[STEP_CONNECT_SETUP];
+	s->started_ms = clock_boot_ms();
+	s->deadline_ms = s->started_ms + (uint64_t)w->conf->worker.waits.session_s * 1000;
+	device_init(&s->device, &w->env, &drive_device_ops, s);
+	boot_timer_init(&s->timer, w->loop, on_timer, s);
+	checkpoint_init(&s->ck);
+	arena_init(&s->keep, SESSION_KEEP_MAX);
+	arena_init(&s->lists, SESSION_LISTS_MAX);
+	buf_init(&s->body, WSMAN_REQUEST_MAX);
+	buf_init(&s->csr, CA_DER_MAX);
+	buf_init(&s->csr_info, CA_DER_MAX);
+	TAILQ_INSERT_TAIL(&w->sessions, s, link);
+	w->n_sessions++;
+	metric_set(&worker_metrics[WM_SESSIONS], w->n_sessions);
+	int rc = take_job(s, job, err);
+	if (rc == 0)
+		rc = begin(s, err);
+	if (rc < 0)
+		session_over(s);
+	else
+		metric_add(&worker_metrics[WM_STARTED], 1);
+	return rc;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One job on one device: begin -> resolve -> run the plan -> finish, fail, park or release.
+ *
+ * Glossary: a *row* is a line of the step table; a *visit* is one session's time with a device; the
+ * *keep* arena lives as long as the session, *lists* until the next decision about certificates.
+ * Files: session.c (life), drive.c (rows), lease.c (store), steps/ (what rows say).
+ * Ownership: the worker's list owns sessions; session_start() makes one, it frees itself at its
+ * end. Threads: the session loop. SPEC: provisioning.md, architecture D8, D13, D14
+ */
+#ifndef MUSTER_WORKER_SESSION_H
+#define MUSTER_WORKER_SESSION_H
+
+#include <sys/queue.h>
+
+#include "common/conf/profile.h"
+#include "common/crypto/seal.h"
+#include "common/pki/devcert.h"
+#include "proto/hello.h"
+#include "proto/wsman/object.h"
+#include "worker/ca/ca.h"
+#include "worker/checkpoint.h"
+#include "worker/device.h"
+#include "worker/lease.h"
+#include "worker/plan.h"
+#include "worker/resolve/resolve.h"
+
+struct worker;
+
+#define SESSION_KEEP_MAX  (64 * 1024)  /* objects read for Put: about 20 KiB at most in practice */
+#define SESSION_LISTS_MAX (512 * 1024) /* certificates and keys of a device, a few dozen at 4 KiB \
+					*/
+#define SESSION_BUSY_TRIES 3           /* wsman busy faults. SPEC: wsman.md 5 */
+#define CA_RETRIES         4 /* in the visit: 2, 4, 8, 16 s; then the job is parked. SPEC: ca.md 3 */
+#define SESSION_PULLS_MAX  64 /* of one list: AMT needs one or two */
+#define SESSION_SETUPS_MAX 2  /* setup plans of one visit: the commit is repeated once */
+#define SESSION_CUTS_MAX   3  /* lost connections that a visit repeats by itself */
+
+enum session_life {
+	LIFE_BEGIN,
+	LIFE_RESOLVE,
+	LIFE_RUN,
+	LIFE_END,  /* the last store call is under way */
+	LIFE_OVER, /* handles are closing */
+};
+
+enum fail_class {
+	FAIL_RETRY,  /* counts as an attempt; back-off */
+	FAIL_DEAD,   /* at once into the dead list */
+	FAIL_MANUAL, /* parked until an operator decides */
+	FAIL_ASK,    /* parked; asked again by itself (nobody knows the device yet) */
+	FAIL_CA,     /* parked until the authority's next poll */
+};
+
+enum session_ending { END_FINISH, END_FAIL, END_RELEASE };
+
+struct failure {
+	enum fail_class class;
+	const char *reason; /* short static token: "already_configured" */
+	char text[ERROR_TEXT_MAX];
+};
+
+/* A certificate or key that the device lists. In the lists arena. */
+struct listed {
+	const char *handle; /* InstanceID */
+	const uint8_t *der;
+	size_t der_len;
+	bool root;     /* TrustedRootCertficate */
+	bool readonly; /* the firmware's own */
+	struct listed *next;
+};
+
+/* What rows have read. Values, not pointers into answers. */
+struct observed {
+	struct wsman_object general;    /* AMT_GeneralSettings as read */
+	struct wsman_object tls_remote; /* AMT_TLSSettingData, remote instance */
+	struct wsman_object redirection, consent, kvm_settings;
+	uint32_t ta0; /* device clock */
+	uint8_t otp[RESOLVE_OTP_MAX];
+	bool have_otp;
+	bool post; /* ProvisioningState 2 */
+	struct listed *certs, *keys;
+	char context_cert[CHECKPOINT_HANDLE_MAX + 1]; /* certificate in use for TLS; "" = none */
+	char collection[CHECKPOINT_HANDLE_MAX + 1];   /* the device's name of the endpoints */
+	bool have_context;
+	bool key_unlisted; /* AddKey path: the handle is found by the key itself */
+	uint64_t kvm_state, webui_state, redirection_state;
+	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
+	char scheme_guid[64];
+	bool no_consent_service;                      /* 6.x: consent is in the KVM settings */
+	uint32_t written;                             /* bit per STEP_CHECK_* row: verify it */
+	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */
+};
+
+struct session {
+	struct worker *w;
+	TAILQ_ENTRY(session) link;
+
+	/* the job */
+	char job[UUID_TEXT_LEN + 1];
+	struct uuid uuid;
+	char uuid_text[UUID_TEXT_LEN + 1];
+	uint32_t gen;
+	uint64_t fence;
+	uint32_t attempt;
+	uint8_t *hello_raw; /* owned */
+	size_t hello_len;
+	struct hello hello; /* views hello_raw */
+
+	/* life */
+	enum session_life life;
+	uint64_t started_ms, deadline_ms; /* CLOCK_BOOTTIME; session_s */
+	uint64_t row_us;                  /* when the present row began */
+	struct failure failure;
+	bool stopping;                   /* drain: release between two rows */
+	void (*wake)(struct session *s); /* what the timer goes on with */
+	enum session_ending ending;
+	const char *outcome; /* for Done and the log */
+	struct resolve_question *question;
+	struct work *work; /* at the connector, or NULL */
+	struct boot_timer timer;
+	int refs; /* store calls under way and handles that close; freed at 0 */
+
+	/* what it has */
+	struct lease lease;
+	struct device device;
+	struct checkpoint ck;
+	struct profile profile;
+	struct device_secrets secrets;
+	bool had_dek;       /* the record holds our DEK already */
+	bool pending_dirty; /* secrets.pend is not durable yet: the next step() carries it */
+	uint32_t pw_tries;  /* refused passwords, in the device's record */
+	uint8_t expected_otp[RESOLVE_OTP_MAX];
+	size_t expected_otp_len;
+	char device_fp[DEVCERT_FP_HEX + 1]; /* leaf seen in setup */
+	char cert_fp[DEVCERT_FP_HEX + 1];   /* issued certificate; "" = none yet */
+	struct secret made_key;             /* AddKey: PKCS#1 until it is on the device */
+	struct secret made_key_text;        /* its base64 while the request is written */
+	bool use_made_key;
+	struct buf csr, csr_info; /* pkcs10: signed by the device; our info */
+	bool csr_dummy;           /* second null-signed form is tried */
+	char suffix[256];         /* DNS suffixes that the device told */
+	struct arena keep, lists;
+	struct observed o;
+
+	/* the driver */
+	enum plan_id plan;
+	size_t at; /* index in the plan */
+	const struct step *row;
+	struct verdict verdict; /* BUILD_VERDICT */
+	struct buf body;        /* the request in flight; wiped after the answer */
+	uint64_t message_id;
+	char trace[96];
+	char context[64];      /* EnumerationContext of a list */
+	unsigned pulls;        /* of the present list */
+	enum tls_profile tlsp; /* TLS profile that worked, from the record or this visit */
+	bool tlsp_known;
+	unsigned tries; /* AGAIN of the present row */
+	unsigned cuts;  /* lost connections of this visit */
+	bool repaired;  /* 2057 has been answered by doing everything again, once */
+	bool swept;     /* key store was full: unbound keys were deleted, once */
+	bool committed; /* this visit sent CommitChanges */
+	unsigned connect_tries;
+	unsigned setups;               /* times that the setup plan was begun */
+	uint64_t phase_deadline_ms;    /* phase A, moved by every wait */
+	enum devcert_fault leaf_fault; /* of the last connection */
+};
+
+/** What the bus delivered. Everything is copied. */
+struct session_job {
+	const char *job, *uuid;
+	uint32_t gen, attempt;
+	uint64_t fence;
+	const uint8_t *address, *hello;
+	size_t address_len, hello_len;
+};
+
+/** Start a session; it ends by itself through worker_session_over(). @return 0; E_PARSE; -ENOMEM */
+int session_start(struct worker *w, const struct session_job *job, struct error *err);
+
+/** The plan is at its goal. */
+void session_done(struct session *s);
+
+/** End the visit as s->failure says. */
+void session_fail(struct session *s);
+
+/** The lease is not ours any more (or cannot be kept): drop everything, tell nobody. */
+void session_lost(struct session *s, const char *why);
+
+/** Give the job back, due at once (drain). */
+void session_release(struct session *s);
+
+/** Once a second: lease, limits, idle connection. */
+void session_tick(struct session *s, uint64_t now_ms);
+
+/** Drain: stop between two rows. */
+void session_stop(struct session *s);
+
+/** Fill s->failure. Keeps the first one of a visit. */
+void session_set_failure(struct session *s, enum fail_class class, const char *reason,
+	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/** Make the passwords of the profile and mark them pending, unless there are pending ones: a
+ * repeated visit must send the same. @return 0; E_CONFIG; E_CRYPTO; -ENOMEM */
+int session_make_secrets(struct session *s, struct error *err);
+
+/** End of one store call of this session; frees it if that was the last thing awaited. */
+void session_unref(struct session *s);
+
+/* drive.c */
+
+/** Run a plan from its first row. */
+void drive_plan(struct session *s, enum plan_id plan);
+
+/** Go on as a verdict says. For the driver and for work that comes back. */
+void drive_verdict(struct session *s, struct verdict v);
+
+/** The step() of the present row is answered: send. */
+void drive_stepped(struct session *s);
+
+extern const struct device_ops drive_device_ops;
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a session ends: finish, fail, park, release, lost; and how its memory goes. */
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/log.h"
+#include "worker/session_int.h"
+
+#define SERIAL_HEX_MAX 64
+#define FIELDS_MAX     14
+
+/* ---- memory -------------------------------------------------------------------------------------
+ */
+
+static void session_free(struct session *s)
+{
+	device_secrets_free(&s->secrets);
+	secret_free(&s->made_key);
+	secret_free(&s->made_key_text);
+	checkpoint_free(&s->ck);
+	arena_reset(&s->keep);
+	arena_reset(&s->lists);
+	buf_wipe(&s->body);
+	buf_free(&s->csr);
+	buf_free(&s->csr_info);
+	free(s->hello_raw);
+	explicit_bzero(s, sizeof *s);
+	free(s);
+}
+
+void session_unref(struct session *s)
+{
+	if (--s->refs == 0 && s->life == LIFE_OVER)
+		session_free(s);
+}
+
+static void on_device_closed(void *arg)
+{
+	session_unref(arg);
+}
+
+static void on_timer_closed(struct boot_timer *t, void *arg)
+{
+	(void)t;
+	session_unref(arg);
+}
+
+static void stop_work(struct session *s)
+{
+	resolve_cancel(s->question);
+	s->question = NULL;
+	if (s->work)
+		connector_cancel(s->work);
+	s->work = NULL;
+	device_drop(&s->device);
+	boot_timer_stop(&s->timer);
+	s->wake = NULL;
+}
+
+void session_over(struct session *s)
+{
+	if (s->life == LIFE_OVER)
+		return;
+	stop_work(s);
+	s->life = LIFE_OVER;
+	LOG_INFO("session.over", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+		KV_UINT("fence", s->fence), KV_STR("outcome", s->outcome),
+		KV_STR("step", s->row->name),
+		KV_STR("reason", s->failure.reason ? s->failure.reason : ""),
+		KV_STR("text", s->failure.text), KV_UINT("ms", clock_boot_ms() - s->started_ms));
+	struct worker *w = s->w;
+	TAILQ_REMOVE(&w->sessions, s, link);
+	w->n_sessions--;
+	metric_set(&worker_metrics[WM_SESSIONS], w->n_sessions);
+	s->refs += 2;
+	if (w->on_over)
+		w->on_over(s->job, s->fence, s->outcome, w->arg);
+	device_close(&s->device, on_device_closed);
+	boot_timer_close(&s->timer, on_timer_closed);
+}
+
+void session_lost(struct session *s, const char *why)
+{
+	session_set_failure(s, FAIL_RETRY, "lost", "%s", why);
+	s->outcome = "lost";
+	metric_add(&worker_metrics[WM_LOST], 1);
+	session_over(s);
+}
+
+/* ---- the record
+ * ------------------------------------------------------------------------------------- */
+
+struct record {
+	struct store_field fields[FIELDS_MAX];
+	size_t n;
+	char tries[16], serial[SERIAL_HEX_MAX + 1];
+};
+
+static void add(struct record *r, const char *name, const char *text)
+{
+	if (text && text[0] && r->n < FIELDS_MAX)
+		r->fields[r->n++] = (struct store_field){name, {text, strlen(text)}};
+}
+
+static void serial_text(const struct session *s, char out[static SERIAL_HEX_MAX + 1])
+{
+	const unsigned char *p = s->ck.certificate.data;
+	X509 *x = d2i_X509(NULL, &p, (long)s->ck.certificate.len);
+	const ASN1_INTEGER *serial = x ? X509_get0_serialNumber(x) : NULL;
+	int len = serial ? ASN1_STRING_length(serial) : 0;
+	out[0] = '\0';
+	if (len > 0 && len * 2 <= SERIAL_HEX_MAX)
+		hex_encode(ASN1_STRING_get0_data(serial), (size_t)len, out);
+	X509_free(x);
+}
+
+/* What is worth keeping of any visit. */
+static void record_visit(struct session *s, struct record *r)
+{
+	add(r, "amt", s->ck.amt);
+	add(r, "suffix", s->suffix);
+	add(r, "setup_fp", s->device_fp);
+	add(r, "tlsp", s->tlsp_known ? tls_profile_name(s->tlsp) : NULL);
+	add(r, "seen12", s->device.seen12 ? "1" : NULL);
+	add(r, "fqdn", s->ck.fqdn);
+	add(r, "profile", s->ck.profile);
+	add(r, "ou", s->ck.ou);
+	if (s->pw_tries) {
+		snprintf(r->tries, sizeof r->tries, "%u", s->pw_tries);
+		add(r, "pw_tries", r->tries);
+	}
+}
+
+static void record_success(struct session *s, struct record *r)
+{
+	record_visit(s, r);
+	serial_text(s, r->serial);
+	add(r, "cert_fp", s->cert_fp);
+	add(r, "cert_serial", r->serial);
+	add(r, "realm", s->ck.realm);
+	add(r, "rehello", s->profile.rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");
+}
+
+/* ---- the last call
+ * ------------------------------------------------------------------------------------ */
+
+static void end_call(struct session *s);
+
+/* The store is down: again, until it answers or the session's time is over. */
+static bool end_again(struct session *s, int code)
+{
+	bool down = code == E_CLOSED || code == -ETIMEDOUT || code == E_LIMIT;
+	if (!down || s->life != LIFE_END)
+		return false;
+	s->wake = end_call;
+	boot_timer_set_in(&s->timer, LEASE_RETRY_MS);
+	return true;
+}
+
+static void on_ended(const struct error *err, void *arg)
+{
+	struct session *s = arg;
+	if (!err) {
+		session_over(s);
+	} else if (!end_again(s, err->code)) {
+		if (err->code == E_STALE)
+			s->outcome = "lost";
+		LOG_WARN("session.end", KV_STR("job", s->job), KV_STR("error", err->text));
+		session_over(s);
+	}
+	session_unref(s);
+}
+
+static void on_fail_ended(bool dead, const struct error *err, void *arg)
+{
+	struct session *s = arg;
+	if (!err && dead)
+		s->outcome = "dead";
+	on_ended(err, arg);
+}
+
+static int end_failed(struct session *s, const struct store_lease *who, struct store_blob ck,
+	struct record *r, struct error *err)
+{
+	const struct conf_worker *c = &s->w->conf->worker;
+	uint64_t random = 0;
+	uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
+	struct store_failure f = {.dead = s->failure.class == FAIL_DEAD,
+		.max_attempts = c->max_attempts,
+		.delay_ms = store_backoff_ms(s->attempt + 1, (uint64_t)c->retry_min_s * 1000,
+			(uint64_t)c->retry_max_s * 1000, random),
+		.err = s->failure.reason,
+		.txt = s->failure.text,
+		.step = s->row->name,
+		.checkpoint = ck,
+		.fields = r->fields,
+		.n_fields = r->n};
+	return store_fail(s->w->store, who, &f, on_fail_ended, s, err);
+}
+
+static int end_parked(struct session *s, const struct store_lease *who, struct store_blob ck,
+	struct record *r, struct error *err)
+{
+	const struct conf_waits *w = &s->w->conf->worker.waits;
+	bool ca = s->failure.class == FAIL_CA;
+	struct store_park p = {.why = ca ? "ca" : "manual",
+		.poll_ms = ca                             ? w->ca_poll_ms
+			   : s->failure.class == FAIL_ASK ? w->resolve_retry_ms
+							  : STORE_NEVER,
+		.err = s->failure.reason,
+		.txt = s->failure.text,
+		.step = s->row->name,
+		.checkpoint = ck,
+		.fields = r->fields,
+		.n_fields = r->n};
+	return store_park(s->w->store, who, &p, on_ended, s, err);
+}
+
+static int end_send(struct session *s, struct store_blob ck, struct error *err)
+{
+	struct store_lease who = lease_who(s);
+	struct record r = {.n = 0};
+	if (s->ending == END_RELEASE)
+		return store_release(s->w->store, &who, s->row->name, ck, on_ended, s, err);
+	if (s->ending == END_FINISH) {
+		record_success(s, &r);
+		return store_finish(s->w->store, &who, s->outcome, r.fields, r.n, on_ended, s, err);
+	}
+	record_visit(s, &r);
+	if (s->failure.class == FAIL_RETRY || s->failure.class == FAIL_DEAD)
+		return end_failed(s, &who, ck, &r, err);
+	return end_parked(s, &who, ck, &r, err);
+}
+
+static void end_call(struct session *s)
+{
+	struct error err = {0};
+	struct buf ck;
+	buf_init(&ck, CHECKPOINT_MAX);
+	int rc = checkpoint_pack(&s->ck, &ck);
+	s->refs++;
+	if (rc == 0)
+		rc = end_send(s, (struct store_blob){ck.data, ck.len}, &err);
+	buf_free(&ck);
+	if (rc == 0)
+		return;
+	s->refs--;
+	if (!end_again(s, rc)) {
+		LOG_WARN("session.end", KV_STR("job", s->job), KV_STR("error", err.text));
+		session_over(s);
+	}
+}
+
+static void end(
+	struct session *s, enum session_ending how, const char *outcome, enum worker_metric metric)
+{
+	if (s->life >= LIFE_END)
+		return;
+	stop_work(s);
+	s->life = LIFE_END;
+	s->ending = how;
+	s->outcome = outcome;
+	metric_add(&worker_metrics[metric], 1);
+	end_call(s);
+}
+
+void session_done(struct session *s)
+{
+	end(s, END_FINISH, "done", WM_DONE);
+}
+
+void session_release(struct session *s)
+{
+	end(s, END_RELEASE, "released", WM_RELEASED);
+}
+
+void session_fail(struct session *s)
+{
+	session_set_failure(s, FAIL_RETRY, "failed", "%s failed", s->row->name);
+	switch (s->failure.class) {
+	case FAIL_RETRY: end(s, END_FAIL, "retry", WM_RETRIED); break;
+	case FAIL_DEAD: end(s, END_FAIL, "dead", WM_DEAD); break;
+	default: end(s, END_FAIL, "parked", WM_PARKED); break;
+	}
+}
+
+/* ---- time
+ * -----------------------------------------------------------------------------------------------
+ */
+
+void session_tick(struct session *s, uint64_t now_ms)
+{
+	if (s->life >= LIFE_END) {
+		/* The store has not answered for a whole session: the lease is long gone. */
+		if (s->life == LIFE_END && now_ms > s->deadline_ms + LEASE_RENEW_MS)
+			session_lost(s, "the store did not answer");
+		return;
+	}
+	device_tick(&s->device, now_ms);
+	bool phase = s->life == LIFE_RUN && s->plan == PLAN_SETUP && !s->work &&
+		     now_ms > s->phase_deadline_ms;
+	if (now_ms <= s->deadline_ms && !phase)
+		return;
+	session_set_failure(s, FAIL_RETRY, phase ? "phase_limit" : "session_limit",
+		"%s: the time for %s is over", s->row->name, phase ? "phase A" : "a whole session");
+	session_fail(s);
+}
+
+void session_stop(struct session *s)
+{
+	s->stopping = true;
+}

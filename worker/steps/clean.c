@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CLEAN: certificates and keys that nothing refers to, left by interrupted visits. One deletion per
+ * turn of a row; a refused one is left alone. SPEC: provisioning.md 4 CLEAN */
+#include "worker/steps/steps.h"
+
+static enum build delete_next(
+	struct session *s, struct wsman_request *rq, const struct listed *victim)
+{
+	if (!victim)
+		return BUILD_SKIP;
+	struct wsman_selector *sel = arena_alloc(&s->keep, sizeof *sel);
+	if (!sel)
+		return build_nomem(s);
+	copy_text(s->o.clean_handle, sizeof s->o.clean_handle, victim->handle);
+	*sel = (struct wsman_selector){.name = "InstanceID", .text = s->o.clean_handle};
+	rq->op = WSMAN_DELETE;
+	rq->selectors = sel;
+	rq->n_selectors = 1;
+	return BUILD_SEND;
+}
+
+static void forget(struct listed **list, const char *handle)
+{
+	while (*list && strcmp((*list)->handle, handle) != 0)
+		list = &(*list)->next;
+	if (*list)
+		*list = (*list)->next;
+}
+
+enum build clean_cert_build(struct session *s, struct wsman_request *rq)
+{
+	const struct listed *c = s->o.certs;
+	while (c && (c->root || c->readonly || strcmp(c->handle, s->o.context_cert) == 0))
+		c = c->next;
+	return delete_next(s, rq, c);
+}
+
+struct verdict clean_cert_read(struct session *s, const struct wsman_message *m)
+{
+	(void)m;
+	forget(&s->o.certs, s->o.clean_handle);
+	return v_again(0);
+}
+
+static bool bound(const struct session *s, const struct listed *key)
+{
+	for (const struct listed *c = s->o.certs; c; c = c->next)
+		if (cert_has_key(c, key->der, key->der_len))
+			return true;
+	return false;
+}
+
+enum build clean_key_build(struct session *s, struct wsman_request *rq)
+{
+	const struct listed *k = s->o.keys;
+	while (k && bound(s, k))
+		k = k->next;
+	return delete_next(s, rq, k);
+}
+
+struct verdict clean_key_read(struct session *s, const struct wsman_message *m)
+{
+	(void)m;
+	forget(&s->o.keys, s->o.clean_handle);
+	return v_again(0);
+}
+
+/* Referenced by something that we do not know, or already gone. */
+struct verdict clean_refused(struct session *s, enum wsman_reaction reaction)
+{
+	if (reaction == WSMAN_REACT_BUSY)
+		return (struct verdict){.kind = VERDICT_FAIL};
+	if (s->row->build == clean_cert_build)
+		forget(&s->o.certs, s->o.clean_handle);
+	else
+		forget(&s->o.keys, s->o.clean_handle);
+	return v_again(0);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CREDENTIALS: MEBx password, then admin. The secrets were made once and are durable as pending
+ * before either row sends anything (drive.c); a repeated visit sends the same ones.
+ * SPEC: provisioning.md 3 CREDENTIALS, 7; architecture D14
+ */
+#include "proto/digest.h"
+#include "worker/steps/steps.h"
+
+enum build mebx_set_build(struct session *s, struct wsman_request *rq)
+{
+	const struct secret *mebx = secret_set_get(&s->secrets.pend, "mebx");
+	if (!mebx)
+		return BUILD_SKIP; /* the profile leaves it as it is */
+	struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
+	if (!p)
+		return build_nomem(s);
+	*p = WSMAN_TEXT("Password", secret_text(mebx));
+	rq->op = WSMAN_INVOKE;
+	rq->method = "SetMEBxPassword";
+	rq->params = p;
+	rq->n_params = 1;
+	return BUILD_SEND;
+}
+
+struct verdict mebx_set_read(struct session *s, const struct wsman_message *m)
+{
+	(void)s, (void)m;
+	return v_next();
+}
+
+/* "Default only" policy, and it is not the default any more: warn and go on. */
+struct verdict mebx_set_refused(struct session *s, uint32_t rv)
+{
+	if (rv != WSMAN_RV_NOT_PERMITTED)
+		return password_refused(s, rv);
+	checkpoint_skip(&s->ck, s->row->name);
+	return v_next();
+}
+
+struct verdict password_refused(struct session *s, uint32_t rv)
+{
+	if (rv == WSMAN_RV_INVALID_PASSWORD)
+		return v_fail(s, FAIL_DEAD, "weak_password",
+			"the device refuses the password (2054 INVALID_PASSWORD): check the "
+			"profile's "
+			"password source");
+	return (struct verdict){.kind = VERDICT_FAIL}; /* the driver names the code */
+}
+
+enum build admin_set_build(struct session *s, struct wsman_request *rq)
+{
+	const struct secret *admin = secret_set_get(&s->secrets.pend, "admin");
+	char *ha1 = arena_alloc(&s->lists, DIGEST_PASSWORD_LEN + 1);
+	struct wsman_param *p = arena_alloc(&s->keep, 2 * sizeof *p);
+	if (!ha1 || !p || !admin ||
+		digest_password("admin", s->ck.realm, secret_text(admin), ha1) < 0)
+		return build_nomem(s);
+	p[0] = WSMAN_TEXT("Username", "admin");
+	p[1] = WSMAN_TEXT("DigestPassword", ha1);
+	rq->op = WSMAN_INVOKE;
+	rq->method = "SetAdminAclEntryEx";
+	rq->params = p;
+	rq->n_params = 2;
+	s->ck.passwords_sent = true;
+	return BUILD_SEND;
+}
+
+/* The ACL change drops digest sessions: if the device asks now, the new password comes first. */
+struct verdict admin_set_read(struct session *s, const struct wsman_message *m)
+{
+	(void)m;
+	device_forget_login(&s->device);
+	return v_next();
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* NAME: AMT_GeneralSettings, the whole object echoed. SPEC: provisioning.md 3 NAME, wsman.md 4 */
+#include "worker/steps/steps.h"
+
+int name_apply(struct session *s, struct wsman_object *o)
+{
+	const char *ping = s->profile.features.ping ? "true" : "false";
+	const char *dot = strchr(s->ck.fqdn, '.'); /* the resolver has checked that there is one */
+	char host[RESOLVE_HOST_MAX + 1] = "";
+	memcpy(host, s->ck.fqdn, (size_t)(dot - s->ck.fqdn));
+	int rc = wsman_object_set(o, "HostName", host);
+	if (rc == 0)
+		rc = wsman_object_set(o, "DomainName", dot + 1);
+	if (rc == 0 && !wsman_object_get(o, "SharedFQDN"))
+		rc = wsman_object_set(o, "SharedFQDN", "true");
+	if (rc == 0)
+		rc = wsman_object_set(o, "AMTNetworkEnabled", "1"); /* 0 would lock us out */
+	if (rc == 0)
+		rc = wsman_object_set(o, "PingResponseEnabled", ping);
+	if (rc == 0)
+		rc = wsman_object_set(o, "RmcpPingResponseEnabled", ping);
+	if (rc == 0 && !wsman_object_get(o, "WsmanOnlyMode"))
+		rc = wsman_object_set(o, "WsmanOnlyMode", "false"); /* required in Put */
+	return rc;
+}
+
+enum build name_put_build(struct session *s, struct wsman_request *rq)
+{
+	if (name_apply(s, &s->o.general) < 0)
+		return build_nomem(s);
+	return build_object(rq, &s->o.general);
+}
+
+struct verdict name_put_read(struct session *s, const struct wsman_message *m)
+{
+	(void)s, (void)m;
+	return v_next();
+}

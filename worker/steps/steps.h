@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For steps/ only: the functions that the step table names, and small helpers to say verdicts. */
+#ifndef MUSTER_WORKER_STEPS_H
+#define MUSTER_WORKER_STEPS_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/session.h"
+
+#define STEP_FN_(name)                                                        \
+	enum build name##_build(struct session *s, struct wsman_request *rq); \
+	struct verdict name##_read(struct session *s, const struct wsman_message *m)
+
+STEP_FN_(general_get);
+STEP_FN_(software_list);
+STEP_FN_(state_get);
+STEP_FN_(uuid_get);
+enum build otp_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(clock_get);
+STEP_FN_(clock_set);
+STEP_FN_(name_put);
+STEP_FN_(mebx_set);
+struct verdict mebx_set_refused(struct session *s, uint32_t rv);
+STEP_FN_(admin_set);
+struct verdict password_refused(struct session *s, uint32_t rv);
+STEP_FN_(cert_list);
+STEP_FN_(key_list);
+STEP_FN_(context_list);
+STEP_FN_(tls_list);
+struct verdict tls_list_end(struct session *s);
+enum build cert_decide_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(key_sweep);
+STEP_FN_(key_generate);
+struct verdict key_generate_refused(struct session *s, uint32_t rv);
+struct verdict key_generate_fault(struct session *s, enum wsman_reaction reaction);
+enum build key_make_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(key_add);
+struct verdict key_add_refused(struct session *s, uint32_t rv);
+STEP_FN_(key_read);
+struct verdict key_read_end(struct session *s);
+STEP_FN_(csr_sign);
+struct verdict csr_sign_refused(struct session *s, uint32_t rv);
+struct verdict csr_sign_fault(struct session *s, enum wsman_reaction reaction);
+enum build cert_issue_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(cert_add);
+struct verdict cert_add_refused(struct session *s, uint32_t rv);
+STEP_FN_(cert_find);
+struct verdict cert_find_end(struct session *s);
+STEP_FN_(context_create);
+struct verdict context_create_fault(struct session *s, enum wsman_reaction reaction);
+STEP_FN_(context_put);
+STEP_FN_(tls_put);
+STEP_FN_(commit);
+struct verdict commit_refused(struct session *s, uint32_t rv);
+STEP_FN_(verify_state);
+STEP_FN_(verify_general);
+STEP_FN_(verify_admin);
+STEP_FN_(promote);
+STEP_FN_(clean_cert);
+STEP_FN_(clean_key);
+struct verdict clean_refused(struct session *s, enum wsman_reaction reaction);
+STEP_FN_(ping_put);
+STEP_FN_(redirection_get);
+STEP_FN_(redirection_set);
+STEP_FN_(redirection_put);
+STEP_FN_(kvm_get);
+STEP_FN_(kvm_set);
+STEP_FN_(consent_get);
+struct verdict consent_get_fault(struct session *s, enum wsman_reaction reaction);
+STEP_FN_(consent_put);
+STEP_FN_(kvm_settings_get);
+STEP_FN_(kvm_settings_put);
+STEP_FN_(webui_get);
+STEP_FN_(webui_set);
+STEP_FN_(power_list);
+struct verdict power_list_end(struct session *s);
+STEP_FN_(power_current);
+STEP_FN_(power_set);
+struct verdict power_set_fault(struct session *s, enum wsman_reaction reaction);
+STEP_FN_(check_general);
+STEP_FN_(check_redirection);
+STEP_FN_(check_kvm);
+STEP_FN_(check_consent);
+STEP_FN_(check_kvm_settings);
+STEP_FN_(check_webui);
+STEP_FN_(check_power);
+struct verdict check_power_end(struct session *s);
+
+/** Set names and ping as the profile says. @return 0 or -ENOMEM */
+int name_apply(struct session *s, struct wsman_object *o);
+
+static inline struct verdict v_next(void)
+{
+	return (struct verdict){.kind = VERDICT_NEXT};
+}
+
+static inline struct verdict v_goto(enum step_id id)
+{
+	return (struct verdict){.kind = VERDICT_GOTO, .target = (int)id};
+}
+
+static inline struct verdict v_plan(enum plan_id id)
+{
+	return (struct verdict){.kind = VERDICT_PLAN, .target = (int)id};
+}
+
+static inline struct verdict v_again(uint32_t after_ms)
+{
+	return (struct verdict){.kind = VERDICT_AGAIN, .after_ms = after_ms};
+}
+
+static inline struct verdict v_done(void)
+{
+	return (struct verdict){.kind = VERDICT_DONE};
+}
+
+/* session_set_failure() and the verdict in one expression. */
+#define v_fail(s, class, reason, ...) \
+	(session_set_failure(s, class, reason, __VA_ARGS__), (struct verdict){.kind = VERDICT_FAIL})
+
+/* The same from a build function. */
+static inline enum build build_verdict(struct session *s, struct verdict v)
+{
+	s->verdict = v;
+	return BUILD_VERDICT;
+}
+
+#define build_fail(s, class, reason, ...) build_verdict(s, v_fail(s, class, reason, __VA_ARGS__))
+
+/** One of ours: no memory in a session. */
+static inline enum build build_nomem(struct session *s)
+{
+	return build_fail(s, FAIL_RETRY, "no_memory", "no memory for %s", s->row->name);
+}
+
+/** A Put or Create of a kept object. */
+static inline enum build build_object(struct wsman_request *rq, const struct wsman_object *o)
+{
+	rq->op = WSMAN_PUT;
+	rq->object = o->root;
+	return BUILD_SEND;
+}
+
+/** Keep a copy of an answer's object in the session. */
+static inline int keep_object(
+	struct session *s, struct wsman_object *o, const struct wsman_message *m)
+{
+	return wsman_object_copy(o, &s->keep, m->payload);
+}
+
+/** Copy a text of the device; too long is as good as absent. */
+static inline void copy_text(char *out, size_t size, const char *in)
+{
+	out[0] = '\0';
+	if (in && strlen(in) < size)
+		memcpy(out, in, strlen(in) + 1);
+}
+
+/** Base64 of a text into the lists arena; NULL when damaged or too large. */
+const uint8_t *list_der(struct session *s, const char *base64, size_t *len);
+
+/** The listed item with this handle, or with these bytes; NULL. */
+struct listed *listed_by_handle(struct listed *list, const char *handle);
+struct listed *listed_by_der(struct listed *list, const uint8_t *der, size_t len);
+
+/** The public key inside a listed certificate equals this DERKey. */
+bool cert_has_key(const struct listed *cert, const uint8_t *derkey, size_t len);
+
+/** A request parameter that holds binary: base64 in the keep arena until the answer; NULL = memory.
+ */
+const char *request_base64(struct session *s, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* VERIFY_A: the device is configured, by us, and knows the new password; then the pending secret
+ * becomes the current one. The leaf was compared before the first request (session.c).
+ * SPEC: provisioning.md 3 RECONNECT / VERIFY_A, tls.md 8, ruling 15 */
+#include <strings.h>
+
+#include "worker/steps/steps.h"
+
+enum build verify_state_build(struct session *s, struct wsman_request *rq)
+{
+	return state_get_build(s, rq);
+}
+
+struct verdict verify_state_read(struct session *s, const struct wsman_message *m)
+{
+	uint64_t state;
+	if (wsman_node_uint(m->payload, "ProvisioningState", &state) < 0)
+		return v_fail(s, FAIL_RETRY, "no_state", "the answer has no ProvisioningState");
+	if (state == 2)
+		return v_next();
+	return v_fail(s, FAIL_RETRY, "not_committed",
+		"ProvisioningState is %u after the commit: the device did not take it",
+		(unsigned)state);
+}
+
+enum build verify_general_build(struct session *s, struct wsman_request *rq)
+{
+	return general_get_build(s, rq);
+}
+
+static bool names_match(const struct session *s, const struct wsman_node *o)
+{
+	char fqdn[RESOLVE_FQDN_MAX + 1];
+	const char *host = wsman_node_text(o, "HostName"),
+		   *domain = wsman_node_text(o, "DomainName");
+	snprintf(fqdn, sizeof fqdn, "%s.%s", host ? host : "", domain ? domain : "");
+	return strcasecmp(fqdn, s->ck.fqdn) == 0;
+}
+
+struct verdict verify_general_read(struct session *s, const struct wsman_message *m)
+{
+	if (!names_match(s, m->payload))
+		return v_fail(s, FAIL_DEAD, "wrong_name",
+			"the configured device calls itself \"%s.%s\", not %s",
+			wsman_node_text(m->payload, "HostName"),
+			wsman_node_text(m->payload, "DomainName"), s->ck.fqdn);
+	return general_get_read(s, m);
+}
+
+enum build verify_admin_build(struct session *s, struct wsman_request *rq)
+{
+	(void)s;
+	rq->op = WSMAN_INVOKE;
+	rq->method = "GetAdminNetAclEntryStatus";
+	return BUILD_SEND;
+}
+
+struct verdict verify_admin_read(struct session *s, const struct wsman_message *m)
+{
+	bool is_default = true;
+	if (wsman_node_bool(m->payload, "IsDefault", &is_default) < 0 || is_default)
+		return v_fail(s, FAIL_RETRY, "default_password",
+			"GetAdminNetAclEntryStatus says that the admin password is still the "
+			"default");
+	return v_next();
+}
+
+enum build promote_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	return s->secrets.pend.n ? BUILD_SEND : BUILD_SKIP; /* promoted by an earlier visit */
+}
+
+struct verdict promote_read(struct session *s, const struct wsman_message *m)
+{
+	(void)m;
+	secret_set_free(&s->secrets.prev);
+	s->secrets.prev = s->secrets.cur;
+	s->secrets.cur = s->secrets.pend;
+	s->secrets.pend = (struct secret_set){0};
+	return v_next();
+}
