@@ -15,7 +15,7 @@ local SWING_MS = 3600000   -- A, B, A within this is two devices with one UUID (
 local EVENTS_MAX = 1000000 -- audit stream, approximate
 local NEVER = '+inf'       -- poll time of a job that only an operator can wake
 
--- redis.call does not exist yet while the library is being loaded.
+-- While the library is being loaded neither redis.call nor string and pairs exist.
 local function call(...)
 	return redis.call(...)
 end
@@ -41,11 +41,9 @@ local function next_fence(stored, now)
 end
 
 -- Fields of a device that a worker may set; everything else belongs to the functions.
-local SETTABLE = {}
-for name in string.gmatch('fqdn profile ou amt port cert_fp cert_serial ad_dn realm tlsp seen12 ' ..
-	'setup_fp setup_fp3 suffix audit pw_tries rehello unconf dek', '%S+') do
-	SETTABLE[name] = true
-end
+local SETTABLE = { fqdn = 1, profile = 1, ou = 1, amt = 1, port = 1, cert_fp = 1, cert_serial = 1,
+	ad_dn = 1, realm = 1, tlsp = 1, seen12 = 1, setup_fp = 1, setup_fp3 = 1, suffix = 1, audit = 1,
+	pw_tries = 1, rehello = 1, unconf = 1, dek = 1 }
 
 -- Pairs name, value from args[first] on. Checked apart from writing, so that a refusal writes nothing.
 local function fields_check(dev, args, first)
@@ -627,18 +625,49 @@ local function counts(keys)
 	return out
 end
 
+-- ---- peers (operator's view only) --------------------------------------------------------------
+
+-- keys: peers; args: id text ttl_ms. One hash of id -> until ms, text; the dead are swept out here.
+local function peer_beat(keys, args)
+	local now, all = now_ms(), call('HGETALL', keys[1])
+	for i = 1, #all, 2 do
+		if tonumber(string.match(all[i + 1], '^%d+')) < now then
+			call('HDEL', keys[1], all[i])
+		end
+	end
+	call('HSET', keys[1], args[1], int(now + args[3]) .. ' ' .. args[2])
+	return 0
+end
+
+-- keys: peers. Answers id, text, id, text, ... of those alive.
+local function peer_list(keys)
+	local now, all, out = now_ms(), call('HGETALL', keys[1]), {}
+	for i = 1, #all, 2 do
+		local till, text = string.match(all[i + 1], '^(%d+) (.*)$')
+		if tonumber(till) >= now then
+			out[#out + 1] = all[i]
+			out[#out + 1] = text
+		end
+	end
+	return out
+end
+
 local function schema()
 	return SCHEMA
 end
 
 -- allow-oom: what frees memory or guards a device must work when memory is full; admit must not.
 local WRITE, READ = { 'allow-oom' }, { 'no-writes' }
-for name, f in pairs({
-	admit = { admit, {} }, claim = { claim, WRITE }, reap = { reap, WRITE }, begin = { begin, WRITE },
-	step = { step, WRITE }, renew = { renew, WRITE }, finish = { finish, WRITE }, fail = { fail, WRITE },
-	park = { park, WRITE }, release = { release, WRITE }, cancel = { cancel, WRITE },
-	kick = { kick, WRITE }, deny = { deny, WRITE }, forget = { forget, WRITE }, audit = { audit, WRITE },
-	job = { job, READ }, counts = { counts, READ }, schema = { schema, READ },
-}) do
-	redis.register_function({ function_name = 'muster_v1_' .. name, callback = f[1], flags = f[2] })
+local LIBRARY = {
+	{ 'admit', admit, {} }, { 'claim', claim, WRITE }, { 'reap', reap, WRITE },
+	{ 'begin', begin, WRITE }, { 'step', step, WRITE }, { 'renew', renew, WRITE },
+	{ 'finish', finish, WRITE }, { 'fail', fail, WRITE }, { 'park', park, WRITE },
+	{ 'release', release, WRITE }, { 'cancel', cancel, WRITE }, { 'kick', kick, WRITE },
+	{ 'deny', deny, WRITE }, { 'forget', forget, WRITE }, { 'audit', audit, WRITE },
+	{ 'job', job, READ }, { 'counts', counts, READ }, { 'schema', schema, READ },
+	{ 'peer_beat', peer_beat, WRITE }, { 'peer_list', peer_list, READ },
+}
+for i = 1, #LIBRARY do
+	local f = LIBRARY[i]
+	redis.register_function({ function_name = 'muster_v1_' .. f[1], callback = f[2], flags = f[3] })
 end
