@@ -24,6 +24,7 @@
 
 #define READ_SIZE      16384 /* one TLS record: SSL_pending() is 0 after a full read */
 #define READS_PER_TURN 4     /* keeps the loop fair to other connections */
+#define DRAIN_READS    64    /* what a broken connection may still hold, 1 MiB */
 
 struct conn {
 	uv_poll_t poll;
@@ -289,22 +290,27 @@ static int conn_read_some(struct conn *c, uint8_t *buf)
 	return -1;
 }
 
-/* @return true when nothing is left to read at present */
-static bool conn_read(struct conn *c)
+/* One read, given to the owner. @return as conn_read_some() */
+static int conn_read_once(struct conn *c)
 {
 	uint8_t buf[READ_SIZE];
+	int n = conn_read_some(c, buf);
 
-	for (int i = 0; i < READS_PER_TURN && !c->over && !c->paused && !c->eof_seen; i++) {
-		int n = conn_read_some(c, buf);
+	if (n <= 0)
+		return n;
+	c->stats.bytes_in += (size_t)n;
+	c->events->data(c, buf, (size_t)n, c->arg);
+	return n;
+}
 
-		if (n <= 0)
-			return true;
-		c->stats.bytes_in += (size_t)n;
-		c->events->data(c, buf, (size_t)n, c->arg);
-		if (!c->ssl && n < READ_SIZE)
-			return true; /* the socket is empty: saves the read that says EAGAIN */
+/* At most n_reads, until nothing comes or the owner has enough. A short read ends the turn: most
+ * often the socket is empty, and if not, it stays readable. */
+static void conn_read(struct conn *c, int n_reads, int short_read)
+{
+	while (n_reads-- > 0 && !c->over && !c->paused && !c->eof_seen) {
+		if (conn_read_once(c) < short_read)
+			return;
 	}
-	return false;
 }
 
 /* ---- phases ---- */
@@ -389,8 +395,7 @@ static void conn_broken(struct conn *c)
 	}
 	bool was_paused = c->paused;
 
-	while (!c->over && !c->paused && !c->eof_seen && !conn_read(c))
-		continue;
+	conn_read(c, DRAIN_READS, 1);
 	if (c->over || (c->paused && !was_paused)) {
 		conn_poll(c);
 		return;
@@ -419,7 +424,7 @@ static void conn_ready(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if ((events & UV_READABLE) || c->ssl_wants_write)
-		conn_read(c);
+		conn_read(c, READS_PER_TURN, READ_SIZE);
 	if (!c->over)
 		conn_flush(c);
 	conn_poll(c);
@@ -434,8 +439,7 @@ static void conn_deadline(struct boot_timer *t, void *arg)
 		return;
 	if (c->phase == CONN_PHASE_OPEN) {
 		c->paused = false;
-		while (!c->over && !c->eof_seen && !c->paused && !conn_read(c))
-			continue;
+		conn_read(c, DRAIN_READS, 1);
 		if (!c->over)
 			conn_fail_errno(c, c->write_error);
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses, limit keys and the PROXY parser: pure parts of common/net. */
+/* Addresses, limit keys, the PROXY parser and the deadline timer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 
+#include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/net/addr.h"
 #include "common/net/proxy.h"
+#include "common/net/timer.h"
 
 static void addresses_round_trip(void **state)
 {
@@ -214,6 +216,61 @@ static void proxy_leaves_the_payload(void **state)
 	assert_memory_equal(bytes + used, "hello", 5);
 }
 
+/* ---- timer ---- */
+
+struct watch {
+	int fired, closed;
+	uint64_t at_ms;
+};
+
+static void watch_fired(struct boot_timer *t, void *arg)
+{
+	struct watch *w = arg;
+
+	assert_false(boot_timer_active(t));
+	w->fired++;
+	w->at_ms = clock_boot_ms();
+}
+
+static void watch_closed(struct boot_timer *t, void *arg)
+{
+	(void)t;
+	((struct watch *)arg)->closed++;
+}
+
+static void deadline_moves(void **state)
+{
+	static const struct {
+		int first_ms, second_ms, due_ms; /* -1 = stop */
+	} rows[] = {{30, 120, 120}, {10000, 40, 40}, {50, 50, 50}, {30, -1, -1}, {30, 0, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct watch w = {0};
+		struct boot_timer t;
+		uv_loop_t loop;
+
+		uv_loop_init(&loop);
+		boot_timer_init(&t, &loop, watch_fired, &w);
+		uint64_t start_ms = clock_boot_ms();
+
+		boot_timer_set(&t, start_ms + (uint64_t)rows[i].first_ms);
+		if (rows[i].second_ms < 0)
+			boot_timer_stop(&t);
+		else
+			boot_timer_set(&t, start_ms + (uint64_t)rows[i].second_ms);
+		assert_int_equal(w.fired, 0);
+		uv_run(&loop, UV_RUN_DEFAULT); /* ends when the timer sleeps for good */
+		assert_int_equal(w.fired, rows[i].due_ms >= 0);
+		if (w.fired)
+			assert_true(w.at_ms >= start_ms + (uint64_t)rows[i].due_ms);
+		boot_timer_close(&t, watch_closed);
+		uv_run(&loop, UV_RUN_DEFAULT);
+		assert_int_equal(w.closed, 1);
+		assert_int_equal(uv_loop_close(&loop), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +280,7 @@ int main(void)
 		cmocka_unit_test(addresses_compare),
 		cmocka_unit_test(proxy_headers),
 		cmocka_unit_test(proxy_leaves_the_payload),
+		cmocka_unit_test(deadline_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
