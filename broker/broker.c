@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <openssl/rand.h>
 #include <unistd.h>
 
 #include "broker/admit.h"
@@ -209,7 +209,7 @@ static void reap_cb(uv_timer_t *timer)
 {
 	struct broker *b = timer->data;
 	uint16_t random = 0;
-	getrandom(&random, sizeof random, GRND_NONBLOCK);
+	RAND_bytes((unsigned char *)&random, sizeof random);
 	uv_timer_start(timer, reap_cb, REAP_MS / 2 + random % REAP_MS, 0);
 	update_gates(b); /* the quiet period may be over */
 	reap_now(b);

@@ -80,6 +80,20 @@ static const struct argp_option options[] = {
 	{0},
 };
 
+/* The bit of an option's key; 0 for those that every command takes. */
+static unsigned option_bit(int key)
+{
+	switch (key) {
+	case 'j': return OPT_JSON;
+	case 's': return OPT_STATE;
+	case 'n': return OPT_LIMIT;
+	case 'k': return OPT_KEY;
+	case 'd': return OPT_DOMAIN;
+	default:
+		return key > 256 && key < 512 ? (unsigned)(key - 256) : 0; /* not argp's own keys */
+	}
+}
+
 struct parsed {
 	struct command_line line;
 	unsigned used; /* options that were given */
@@ -98,36 +112,16 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 {
 	struct parsed *p = state->input;
 	struct command_line *l = &p->line;
+	p->used |= option_bit(key);
 	switch (key) {
 	case 'c': l->config = arg; return 0;
-	case 'j':
-		l->json = true;
-		p->used |= OPT_JSON;
-		return 0;
-	case OPT_REVEAL + 256:
-		l->reveal = true;
-		p->used |= OPT_REVEAL;
-		return 0;
-	case 's':
-		l->state = arg;
-		p->used |= OPT_STATE;
-		return 0;
-	case 'n':
-		l->limit = parse_limit(arg, state);
-		p->used |= OPT_LIMIT;
-		return 0;
-	case 'k':
-		l->key = arg;
-		p->used |= OPT_KEY;
-		return 0;
-	case OPT_PASSWORD_FILE + 256:
-		l->password_file = arg;
-		p->used |= OPT_PASSWORD_FILE;
-		return 0;
-	case 'd':
-		l->domain = arg;
-		p->used |= OPT_DOMAIN;
-		return 0;
+	case 'j': l->json = true; return 0;
+	case OPT_REVEAL + 256: l->reveal = true; return 0;
+	case 's': l->state = arg; return 0;
+	case 'n': l->limit = parse_limit(arg, state); return 0;
+	case 'k': l->key = arg; return 0;
+	case OPT_PASSWORD_FILE + 256: l->password_file = arg; return 0;
+	case 'd': l->domain = arg; return 0;
 	case ARGP_KEY_ARG: l->args[l->n_args++] = arg; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -173,11 +167,9 @@ static const struct command *find_command(char **args, size_t n_args, size_t *n_
 	return NULL;
 }
 
-static int usage(const char *format, const char *what)
+static int usage(const char *what, const char *word)
 {
-	fputs("muster: ", stderr);
-	fprintf(stderr, format, what);
-	fputs("; see muster --help\n", stderr);
+	fprintf(stderr, "muster: %s%s; see muster --help\n", what, word);
 	return COMMAND_USAGE;
 }
 
@@ -188,19 +180,10 @@ static int check_line(const struct command *c, const struct parsed *p)
 		return COMMAND_USAGE;
 	}
 	unsigned foreign = p->used & ~c->options;
-	for (size_t i = 0; options[i].name; i++) {
-		static const struct {
-			int key;
-			unsigned option;
-		} keys[] = {{'j', OPT_JSON}, {'s', OPT_STATE}, {'n', OPT_LIMIT}, {'k', OPT_KEY},
-			{'d', OPT_DOMAIN}, {OPT_REVEAL + 256, OPT_REVEAL},
-			{OPT_PASSWORD_FILE + 256, OPT_PASSWORD_FILE}};
-		for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
-			if (keys[k].key == options[i].key && (foreign & keys[k].option)) {
-				fprintf(stderr, "muster: %s does not take --%s\n", c->words,
-					options[i].name);
-				return COMMAND_USAGE;
-			}
+	for (const struct argp_option *o = options; o->name; o++) {
+		if (foreign & option_bit(o->key)) {
+			fprintf(stderr, "muster: %s does not take --%s\n", c->words, o->name);
+			return COMMAND_USAGE;
 		}
 	}
 	return COMMAND_OK;
@@ -225,8 +208,8 @@ int main(int argc, char **argv)
 	if (p.line.n_args == 1 && strcmp(p.line.args[0], "version") == 0) {
 		puts(cli_version());
 	} else if (!c) {
-		rc = usage(p.line.n_args ? "unknown command \"%s\"" : "%s",
-			p.line.n_args ? p.line.args[0] : "no command");
+		rc = p.line.n_args ? usage("unknown command ", p.line.args[0])
+				   : usage("no command", "");
 	} else {
 		p.line.args += n_words;
 		p.line.n_args -= n_words;

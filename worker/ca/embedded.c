@@ -204,7 +204,7 @@ static void on_closed(struct conn *c, const struct error *err, void *arg)
 	(void)c;
 	struct ca *ca = arg;
 	char why[CA_TEXT_MAX];
-	snprintf(why, sizeof why, "%s: %s", ca->conf->ca.socket,
+	snprintf(why, sizeof why, "%.100s: %.140s", ca->conf->ca.socket,
 		err->code ? err->text : "it closed the connection");
 	ca->conn = NULL;
 	drop(ca, why);
