@@ -95,7 +95,7 @@ def show(report):
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         print(f"  {key:<30} {text}")
     for violation in report.get("violations_list", [])[:20]:
-        print(f"  violation: {violation}")
+        print(f"  violation: {violation['fqdn']} {violation['uuid']}: {violation['rule']}: {violation['text']}")
 
 
 def demo(args):

@@ -355,7 +355,7 @@ class Sim:
         export = subprocess.Popen([str(site.bin / "muster"), "device", "export", "--json", "--reveal", "--config",
                                    str(site.config)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         done = subprocess.run([str(site.bin / "muster-sim"), "verify", "--ledger", str(self.ledger), "--records", "-",
-                               "--ca-bundle", str(site.dir / "ca/root.pem"), "--profile",
+                               "--ca-bundle", str(site.dir / "ca/root.pem"), "--ca-bundle", str(site.dir / "ca/issuing.pem"), "--profile",
                                str(site.dir / "profiles/default.yaml"), "--json", *extra],
                               stdin=export.stdout, capture_output=True, text=True, check=False)
         export.stdout.close()

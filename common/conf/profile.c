@@ -94,7 +94,7 @@ static const struct yaml_schema profile_schema = {&profile_top, profile_ranges, 
 void profile_defaults(struct profile *out, const char *name)
 {
 	*out = (struct profile){
-		.mebx_password = {.source = PROFILE_PASSWORD_NONE},
+		.mebx_password = {.source = PROFILE_PASSWORD_RANDOM},
 		.tls = {.validity_days = 730, .key_bits = 2048},
 		.features = {.sol = true, .ider = true, .kvm = true, .ping = true},
 		.user_consent = PROFILE_CONSENT_KVM,
