@@ -30,7 +30,8 @@ bool v_bool(const json_t *o, const char *key)
 
 bool verify_record_done(const struct v_device *d)
 {
-	return d->record && strcmp(v_text(d->record, "job_state"), "done") == 0;
+	return d->record && (strcmp(v_text(d->record, "state"), "done") == 0 ||
+				    strcmp(v_text(d->record, "job_state"), "done") == 0);
 }
 
 void verify_violation(struct verify *v, struct v_device *d, const char *rule, const char *fmt, ...)

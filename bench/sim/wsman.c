@@ -160,8 +160,7 @@ static void write_fault(struct wsman_answer *a, const struct request *rq, enum w
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?><a:Envelope "
 		"xmlns:g=\"http://schemas.dmtf.org/wbem/wsman/1/cimbinding.xsd\" xmlns:e=\"" NS_MAN
 		"\" xmlns:d=\"" NS_TRAN "\" xmlns:c=\"" NS_ENUM "\" xmlns:b=\"" NS_ADDR
-		"\" xmlns:a=\"" NS_SOAP
-		"\" "
+		"\" xmlns:a=\"" NS_SOAP "\" "
 		"xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><a:Header><b:To>" ANONYMOUS
 		"</b:To><b:RelatesTo>");
 	(void)xml_escape(&a->body, rq->message_id ? rq->message_id : "");

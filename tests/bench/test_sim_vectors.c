@@ -46,7 +46,7 @@ static void prepare_context(const char *text)
 
 static void one_request(const char *dir, const char *name)
 {
-	char path[600];
+	char path[1024];
 	snprintf(path, sizeof path, "%s/%s", dir, name);
 	char *text = rig_file(path);
 	assert_non_null(text);

@@ -225,7 +225,7 @@ static void judge(const struct wrong *w)
 static void test_rules(void **state)
 {
 	static const struct wrong wrongs[] = {
-		{NULL},
+		{.rule = NULL},
 		{"stale_fence", .lines = CALL("7") CALL("8") CALL("7") DONE},
 		{"configured_twice", .lines = CALL("7") DONE DONE},
 		{"stray_keys", .member = "stray_keys", .value = "1"},
@@ -258,7 +258,7 @@ static void test_rules(void **state)
 /* A device without KVM cannot have it on. */
 static void test_absent_feature_is_no_fault(void **state)
 {
-	static const struct wrong none = {NULL, .member = "kvm_class", .value = "false"};
+	static const struct wrong none = {.member = "kvm_class", .value = "false"};
 	(void)state;
 	judge(&none);
 }
