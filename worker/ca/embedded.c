@@ -21,6 +21,7 @@
 
 #define FRAME_MAX    (64u * 1024u) /* SPEC: ruling 39 */
 #define LENGTH_BYTES 4
+#define SENT_MAX     32    /* calls in flight; the others wait here. SPEC: ca.md 3: a cap per CA */
 #define RECONNECT_MS 500   /* after a lost connection or a refused one */
 #define ANSWER_MS    20000 /* one signature takes milliseconds; a stuck authority does not answer */
 #define RETRY_MS     2000  /* first pause of ca.md 3; the session's attempts space out further */
@@ -34,6 +35,7 @@ struct ca {
 	bool open;
 	struct call_list waiting; /* until the connection is open */
 	struct call_list sent;
+	unsigned n_sent;
 	struct buf in;
 	struct boot_timer timer;
 	uint64_t down_until_ms;
@@ -42,26 +44,29 @@ struct ca {
 	bool closing;
 };
 
-static void answer(struct call_list *list, struct ca_call *call)
+static void answer(struct ca *ca, struct call_list *list, struct ca_call *call)
 {
 	TAILQ_REMOVE(list, call, link);
+	if (list == &ca->sent)
+		ca->n_sent--;
 	call->done(call);
 }
 
-static void answer_retry(struct call_list *list, struct ca_call *call, const char *why)
+static void answer_retry(
+	struct ca *ca, struct call_list *list, struct ca_call *call, const char *why)
 {
 	call->result = CA_RESULT_RETRY;
 	call->retry_ms = RETRY_MS;
 	snprintf(call->text, sizeof call->text, "certificate authority: %s", why);
-	answer(list, call);
+	answer(ca, list, call);
 }
 
 static void answer_all(struct ca *ca, const char *why)
 {
 	for (struct ca_call *c; (c = TAILQ_FIRST(&ca->sent));)
-		answer_retry(&ca->sent, c, why);
+		answer_retry(ca, &ca->sent, c, why);
 	for (struct ca_call *c; (c = TAILQ_FIRST(&ca->waiting));)
-		answer_retry(&ca->waiting, c, why);
+		answer_retry(ca, &ca->waiting, c, why);
 }
 
 static void drop(struct ca *ca, const char *why)
@@ -109,11 +114,19 @@ static void send_call(struct ca *ca, struct ca_call *call)
 	buf_init(&frame, LENGTH_BYTES + FRAME_MAX);
 	TAILQ_REMOVE(&ca->waiting, call, link);
 	TAILQ_INSERT_TAIL(&ca->sent, call, link);
+	ca->n_sent++;
 	call->id = ++ca->next_id;
 	call->deadline_ms = clock_boot_ms() + ANSWER_MS;
 	if (pack(call, &frame) < 0 || conn_write(ca->conn, frame.data, frame.len) < 0)
-		answer_retry(&ca->sent, call, "its socket takes no more");
+		answer_retry(ca, &ca->sent, call, "its socket takes no more");
 	buf_free(&frame);
+}
+
+static void send_waiting(struct ca *ca)
+{
+	for (struct ca_call *call;
+		ca->open && ca->n_sent < SENT_MAX && (call = TAILQ_FIRST(&ca->waiting));)
+		send_call(ca, call);
 }
 
 static void on_opened(struct conn *c, void *arg)
@@ -121,8 +134,7 @@ static void on_opened(struct conn *c, void *arg)
 	(void)c;
 	struct ca *ca = arg;
 	ca->open = true;
-	for (struct ca_call *call; ca->open && (call = TAILQ_FIRST(&ca->waiting));)
-		send_call(ca, call);
+	send_waiting(ca);
 }
 
 static enum ca_result result_of(Muster__V1__CaStatus status)
@@ -158,7 +170,7 @@ static void on_reply(struct ca *ca, const Muster__V1__CaReply *rp)
 		memcpy(call->cert, rp->certificate.data, rp->certificate.len);
 		call->cert_len = rp->certificate.len;
 	}
-	answer(&ca->sent, call);
+	answer(ca, &ca->sent, call);
 }
 
 /* Take whole frames out of what has come. @return 0 or E_PROTOCOL */
@@ -197,6 +209,7 @@ static void on_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
 		data += n;
 		len -= n;
 	}
+	send_waiting(ca);
 }
 
 static void on_closed(struct conn *c, const struct error *err, void *arg)
@@ -262,13 +275,13 @@ static void embedded_submit(struct ca *ca, struct ca_call *call)
 		boot_timer_init(&ca->timer, ca->loop, on_timer, ca);
 	}
 	if (ca->closing) {
-		answer_retry(&ca->waiting, call, "the worker is stopping");
+		answer_retry(ca, &ca->waiting, call, "the worker is stopping");
 		return;
 	}
 	if (!boot_timer_active(&ca->timer))
 		boot_timer_set_in(&ca->timer, RECONNECT_MS);
 	if (ca->open)
-		send_call(ca, call);
+		send_waiting(ca);
 	else if (!ca->conn && ca->down_until_ms <= clock_boot_ms())
 		ca_connect(ca);
 }
@@ -286,6 +299,7 @@ static void embedded_cancel(struct ca *ca, struct ca_call *call)
 	TAILQ_FOREACH (c, &ca->sent, link) {
 		if (c == call) {
 			TAILQ_REMOVE(&ca->sent, call, link);
+			ca->n_sent--;
 			return;
 		}
 	}

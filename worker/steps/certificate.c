@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/base/log.h"
 #include "common/pki/devcert.h"
 #include "proto/pkcs10.h"
 #include "worker/keygen.h"
@@ -379,6 +380,9 @@ static void on_issue(struct work *work, void *arg)
 	const struct ca_call *call = &((struct ca_work *)work)->call;
 	struct verdict v;
 	s->work = NULL;
+	if (call->result != CA_RESULT_ISSUED)
+		LOG_WARN("ca.answer", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+			KV_STR("text", call->text), KV_UINT("tries", s->tries));
 	switch (call->result) {
 	case CA_RESULT_ISSUED: v = issued(s, call); break;
 	case CA_RESULT_RETRY:
