@@ -5,16 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-int error_set(struct error *err, int code, const char *fmt, ...)
+void error_set_text(struct error *err, int code, const char *fmt, ...)
 {
 	if (!err)
-		return code;
+		return;
 	err->code = code;
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof err->text, fmt, ap);
 	va_end(ap);
-	return code;
 }
 
 int error_prefix(struct error *err, const char *fmt, ...)

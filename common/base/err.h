@@ -39,7 +39,13 @@ struct error {
  * @param fmt  printf format of one line: what failed, where, what to do
  * @return code
  */
-int error_set(struct error *err, int code, const char *fmt, ...)
+#define error_set(err, code, ...)                                                               \
+	__extension__({                                                                         \
+		int error_code_ = (code); /* seen by analysers: the result is this very code */ \
+		error_set_text(err, error_code_, __VA_ARGS__);                                  \
+		error_code_;                                                                    \
+	})
+void error_set_text(struct error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /**
@@ -53,17 +59,17 @@ int error_prefix(struct error *err, const char *fmt, ...) __attribute__((format(
 const char *error_name(int code);
 
 /* The whole guard vocabulary. TRY: pass a failure up. ENSURE: fail with a text unless true. */
-#define TRY(expr)                                                                                  \
-	do {                                                                                       \
-		int try_rc_ = (expr);                                                              \
-		if (try_rc_ < 0)                                                                   \
-			return try_rc_;                                                            \
+#define TRY(expr)                       \
+	do {                            \
+		int try_rc_ = (expr);   \
+		if (try_rc_ < 0)        \
+			return try_rc_; \
 	} while (0)
 
-#define ENSURE(cond, err, code, ...)                                                               \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			return error_set(err, code, __VA_ARGS__);                                  \
+#define ENSURE(cond, err, code, ...)                              \
+	do {                                                      \
+		if (!(cond))                                      \
+			return error_set(err, code, __VA_ARGS__); \
 	} while (0)
 
 #endif
