@@ -42,7 +42,7 @@ struct listing {
 	json_t *rows; /* list --json */
 	struct table *table;
 	bool export;
-	struct error *err;
+	struct error err;
 };
 
 /* An end that is not a failure: enough rows. */
@@ -64,7 +64,7 @@ static int on_uuid(struct site *s, const char *uuid, void *arg)
 {
 	struct listing *l = arg;
 	json_t *d = NULL;
-	int rc = site_device(s, uuid, l->line->reveal, &d, l->err);
+	int rc = site_device(s, uuid, l->line->reveal, &d, &l->err);
 	if (rc == -ENOENT)
 		return 0; /* forgotten meanwhile */
 	TRY(rc);
@@ -87,17 +87,15 @@ static int on_uuid(struct site *s, const char *uuid, void *arg)
 
 static int list(const struct command_line *line, const struct conf *conf, struct listing *l)
 {
-	struct error err = {0};
 	struct site s;
 	l->line = line;
-	l->err = &err;
-	int rc = open_for(&s, line, conf, &err);
+	int rc = open_for(&s, line, conf, &l->err);
 	if (rc == 0 && line->reveal)
-		rc = log_reveal(&s, "", &err);
+		rc = log_reveal(&s, "", &l->err);
 	if (rc == 0)
-		rc = site_each_device(&s, on_uuid, l, &err);
+		rc = site_each_device(&s, on_uuid, l, &l->err);
 	site_close(&s);
-	return rc < 0 ? command_fail(&err) : COMMAND_OK;
+	return rc < 0 ? command_fail(&l->err) : COMMAND_OK;
 }
 
 int command_device_list(const struct command_line *line, const struct conf *conf)
