@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See site.h. */
+#include "tests/common/store/site.h"
+
+#include <hiredis/hiredis.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/secret.h"
+#include "common/net/tls.h"
+
+#define WAIT_MS 30000
+
+static void answered(struct site *t, const struct error *err)
+{
+	assert_false(t->done); /* exactly once */
+	t->done = true;
+	t->code = err ? err->code : 0;
+	snprintf(t->text, sizeof t->text, "%s", err ? err->text : "");
+}
+
+void site_done_cb(const struct error *err, void *arg)
+{
+	answered(arg, err);
+}
+
+void site_admit_cb(enum store_verdict v, const struct error *err, void *arg)
+{
+	struct site *t = arg;
+	t->verdict = v;
+	answered(t, err);
+}
+
+void site_claim_cb(const struct store_claim *c, size_t n, const struct error *err, void *arg)
+{
+	struct site *t = arg;
+	t->n = n;
+	for (size_t i = 0; i < n; i++)
+		t->claims[i] = c[i];
+	answered(t, err);
+}
+
+void site_reap_cb(const struct store_reaped *r, const struct error *err, void *arg)
+{
+	struct site *t = arg;
+	if (r)
+		t->reaped = *r;
+	answered(t, err);
+}
+
+void site_begin_cb(const struct store_job *job, const struct store_device *dev,
+	const struct error *err, void *arg)
+{
+	assert_int_equal(!job, !!err);
+	assert_int_equal(!dev, !!err);
+	answered(arg, err);
+}
+
+void site_renew_cb(const int *codes, size_t n, const struct error *err, void *arg)
+{
+	struct site *t = arg;
+	t->n = n;
+	if (codes)
+		memcpy(t->codes, codes, n * sizeof codes[0]);
+	answered(t, err);
+}
+
+void site_fail_cb(bool dead, const struct error *err, void *arg)
+{
+	struct site *t = arg;
+	t->dead = dead;
+	answered(t, err);
+}
+
+void site_schema_cb(bool changed, const struct error *err, void *arg)
+{
+	struct site *t = arg;
+	t->changed = changed;
+	answered(t, err);
+}
+
+void site_counts_cb(const struct store_counts *c, const struct error *err, void *arg)
+{
+	struct site *t = arg;
+	if (c)
+		t->counts = *c;
+	answered(t, err);
+}
+
+int site_wait(struct site *t, int rc, const struct error *err)
+{
+	if (rc < 0)
+		return t->code = rc; /* never answered */
+	struct error late;
+	(void)err;
+	if (redis_wait(store_redis(t->store), &t->done, WAIT_MS, &late) < 0)
+		fail_msg("%s", late.text);
+	t->done = false;
+	return t->code;
+}
+
+long long site_raw(struct site *t, const char *words, char *reply_err)
+{
+	char copy[1024];
+	const char *argv[64];
+	int argc = 0;
+	struct error err;
+	redisReply *reply = NULL;
+	snprintf(copy, sizeof copy, "%s", words);
+	for (char *save = NULL, *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+		argv[argc++] = w;
+	if (redis_call(store_redis(t->store), argc, argv, NULL, &reply, &err) < 0)
+		fail_msg("%s: %s", words, err.text);
+	if (reply_err)
+		snprintf(reply_err, 512, "%s", reply->type == REDIS_REPLY_ERROR ? reply->str : "");
+	else if (reply->type == REDIS_REPLY_ERROR)
+		fail_msg("%s: %s", words, reply->str);
+	long long n = reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
+	freeReplyObject(reply);
+	return n;
+}
+
+void site_open(struct site *t, const char *url, const char *user, const char *password,
+	const char *library)
+{
+	struct error err;
+	struct secret secret = {0};
+	memset(t, 0, sizeof *t);
+	tls_init();
+	uv_loop_init(&t->loop);
+	if (password)
+		assert_int_equal(secret_set(&secret, password, strlen(password)), 0);
+	struct store_opts opts = {
+		.redis = {.url = url, .user = user, .password = &secret, .command_ms = 20000}};
+	if (store_open(&t->store, &t->loop, &opts, NULL, NULL, &err) < 0 ||
+		redis_wait_up(store_redis(t->store), WAIT_MS, &err) < 0)
+		fail_msg("%s", err.text);
+	secret_free(&secret);
+	if (!library)
+		return;
+	const char *argv[] = {"FUNCTION", "LOAD", "REPLACE", library};
+	redisReply *reply = NULL;
+	if (redis_call(store_redis(t->store), 4, argv, NULL, &reply, &err) < 0)
+		fail_msg("%s", err.text);
+	if (reply->type == REDIS_REPLY_ERROR)
+		fail_msg("%s", reply->str);
+	freeReplyObject(reply);
+}
+
+void site_close(struct site *t)
+{
+	store_close(t->store);
+	while (uv_run(&t->loop, UV_RUN_DEFAULT))
+		;
+	assert_int_equal(uv_loop_close(&t->loop), 0);
+}
