@@ -2,10 +2,10 @@
 #include "broker/broker.h"
 
 #include <errno.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/rand.h>
 #include <unistd.h>
 
 #include "broker/admit.h"
@@ -39,7 +39,7 @@ struct broker {
 	broker_over_fn over;
 	void *arg;
 	bool redis_up, schema_ok, unsure; /* unsure: Redis changed, its queues not yet counted */
-	bool draining, over_told, said_ready;
+	bool draining, flushing, over_told, said_ready;
 	uint64_t quiet_until_ms; /* CLOCK_BOOTTIME */
 	uv_timer_t *reap, *beat, *retry;
 };
@@ -242,11 +242,20 @@ static void on_new_job(void *arg)
 	dispatch_kick(b->dispatch);
 }
 
+static void drain_cb(uv_timer_t *timer)
+{
+	tell_over(timer->data, false); /* flushed, or the store did not answer in time */
+}
+
 static void on_idle(void *arg)
 {
 	struct broker *b = arg;
-	if (dispatch_idle(b->dispatch))
-		tell_over(b, false);
+	if (b->flushing || !dispatch_idle(b->dispatch))
+		return;
+	/* A DEALER drops what it has not read when its connection ends (libzmq with IMMEDIATE), so
+	 * the last verdicts and the Drain get a moment to be read. */
+	b->flushing = true;
+	uv_timer_start(b->reap, drain_cb, BUS_LINGER_MS, 0);
 }
 
 static const struct admit_events admit_events = {on_new_job, on_idle};
@@ -332,11 +341,6 @@ void broker_reload(struct broker *b)
 		LOG_ERROR("reload.failed", KV_STR("error", err.text));
 	else
 		LOG_INFO("reload.done", KV_BOOL("curve", b->zap != NULL));
-}
-
-static void drain_cb(uv_timer_t *timer)
-{
-	tell_over(timer->data, false); /* the store did not answer in time */
 }
 
 void broker_drain(struct broker *b)
