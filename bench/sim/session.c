@@ -265,10 +265,7 @@ static void serve(struct session *s)
 	buf_init(&a.body, WSMAN_ANSWER_MAX);
 	struct wsman_client who = {
 		.session = s->number, .trace = s->trace.len ? buf_cstr(&s->trace) : NULL};
-	if (device_has(d, FAULT_ANSWER))
-		wsman_internal_error(d, &a);
-	else
-		wsman_serve(d, &who, (const char *)s->body.data, s->body.len, &a);
+	wsman_serve(d, &who, (const char *)s->body.data, s->body.len, &a);
 	if (a.acl_changed) {
 		for (struct session *o = s->e->open[d->index]; o; o = o->next)
 			o->logged_in = false;

@@ -175,13 +175,6 @@ static void write_fault(struct wsman_answer *a, const struct request *rq, enum w
 	envelope_close(a);
 }
 
-void wsman_internal_error(struct device *d, struct wsman_answer *out)
-{
-	struct request rq = {.message_id = "0"};
-	(void)d;
-	write_fault(out, &rq, WF_INTERNAL);
-}
-
 /* ---- operations ----------------------------------------------------------------------------- */
 
 static enum wfault do_get(struct call *c, const struct request *rq, struct wsman_answer *a)
@@ -514,6 +507,8 @@ void wsman_serve(struct device *d, const struct wsman_client *who, const char *b
 		return;
 	}
 	enum wfault f = read_request(root, &rq);
+	if (device_has(d, FAULT_ANSWER))
+		f = WF_INTERNAL;
 	if (f == WF_NONE)
 		f = dispatch(d, who, &rq, out);
 	if (f != WF_NONE)

@@ -39,7 +39,4 @@ struct wsman_answer {
 void wsman_serve(struct device *d, const struct wsman_client *who, const char *body, size_t len,
 	struct wsman_answer *out);
 
-/** Write only the fault InternalError (misbehaviour). */
-void wsman_internal_error(struct device *d, struct wsman_answer *out);
-
 #endif
