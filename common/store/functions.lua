@@ -423,14 +423,14 @@ local function finish(keys, args)
 		return refusal
 	end
 	local now = int(now_ms())
-	fields_set(dev, args, 5)
+	call('HDEL', dev, 'err', 'txt', 'unconf')
+	fields_set(dev, args, 5) -- may say unconf again: the plan unconfigured the device
 	call('HSET', job, 'st', 'done', 'res', args[4], 'fi', now)
 	call('HDEL', job, 'pl', 'ck', 'err', 'txt')
 	call('EXPIRE', job, KEEP_S)
 	call('ZREM', lease, args[1])
 	list_done(done, args[1], tonumber(now))
 	call('HSET', dev, 'state', 'done', 'res', args[4], 'done_ms', now, 'end_ms', now)
-	call('HDEL', dev, 'err', 'txt', 'unconf')
 	event(ev, 'finish', args[1], args[2], call('HGET', job, 'ow'), args[3], args[4])
 	return 0
 end

@@ -389,6 +389,7 @@ int model_finish(struct model *m, const struct model_lease *l, const char *resul
 	TRY(fields_ok(d, f));
 	if (d->pend[0])
 		return E_STATE;
+	d->err[0] = d->txt[0] = d->unconf[0] = '\0';
 	fields_set(d, f);
 	SET(j->st, "done");
 	SET(j->res, result);
@@ -401,7 +402,6 @@ int model_finish(struct model *m, const struct model_lease *l, const char *resul
 	trim_done(m);
 	SET(d->state, "done");
 	SET(d->res, result);
-	d->err[0] = d->txt[0] = d->unconf[0] = '\0';
 	m->n_events++;
 	return 0;
 }

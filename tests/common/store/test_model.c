@@ -23,7 +23,7 @@
 #include "tests/common/store/server.h"
 #include "tests/common/store/site.h"
 
-#define SEEDS     24
+#define SEEDS     60
 #define OPS       250
 #define TRACE_LEN 200
 
@@ -317,9 +317,9 @@ static size_t pick_fields(struct run *r, struct model_fields *mf, struct store_f
 	if (chance(r, 30))
 		mf->dek = chance(r, 85) ? "dek-a" : "dek-b";
 	if (chance(r, 10))
-		mf->rehello = chance(r, 50) ? "auto" : "";
-	if (chance(r, 10))
-		mf->unconf = chance(r, 50) ? "1" : "";
+		mf->rehello = chance(r, 30) ? "auto" : "";
+	if (chance(r, 25))
+		mf->unconf = chance(r, 70) ? "1" : "";
 	mf->bad = chance(r, 3);
 	const struct {
 		const char *name, *value;
