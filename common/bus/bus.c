@@ -308,7 +308,7 @@ static int socket_open(struct bus_socket **out, struct bus *bus, bool router, co
 	ENSURE(s, err, -ENOMEM, "bus: out of memory");
 	*s = (struct bus_socket){.bus = bus, .router = router, .handler = handler, .arg = arg};
 	s->allocator = (ProtobufCAllocator){decode_alloc, decode_free, s};
-	strcpy(s->endpoint, endpoint);
+	snprintf(s->endpoint, sizeof s->endpoint, "%s", endpoint);
 	int rc = error_set(err, -ENOMEM, "bus: out of memory");
 	s->decode = malloc(DECODE_MAX);
 	s->socket = zmq_socket(bus->context, router ? ZMQ_ROUTER : ZMQ_DEALER);
