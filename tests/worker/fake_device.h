@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device of the tests: TLS on loopback, answers written here from spec/, one thing wrong on
+ * demand. It also makes the certificates of the whole test site. Threads: one. */
+#ifndef MUSTER_TEST_FAKE_DEVICE_H
+#define MUSTER_TEST_FAKE_DEVICE_H
+
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "common/base/buf.h"
+#include "common/base/uuid.h"
+#include "common/net/addr.h"
+
+enum fake_fault {
+	FAKE_NONE,
+	FAKE_FAULT,     /* SOAP fault SchemaValidationError */
+	FAKE_ABSENT,    /* SOAP fault DestinationUnreachable */
+	FAKE_BUSY,      /* ReturnValue 2061 (methods), fault Concurrency (others) */
+	FAKE_REFUSED,   /* ReturnValue 36 (methods) */
+	FAKE_401,       /* challenge, whatever the answer */
+	FAKE_TRUNCATED, /* half of the XML */
+	FAKE_HTML,      /* HTTP 400 with HTML */
+	FAKE_FLOOD,     /* a body without end */
+	FAKE_CHUNKS,    /* endless tiny chunks */
+	FAKE_CUT,       /* connection closed instead of an answer */
+	FAKE_SILENT,    /* nothing at all */
+	FAKE_RELATES,   /* RelatesTo of another message */
+	FAKE_STATE2,    /* ProvisioningState 2 */
+	FAKE_UUID,      /* another UUID */
+	FAKE_2057,      /* CommitChanges: DATA_MISSING */
+	FAKE_NO_KEYGEN, /* GenerateKeyPair does not exist */
+	FAKE_2058,      /* AddCertificate: DUPLICATE although just added */
+};
+
+/* Keys and certificates of the site. */
+struct fake_pki {
+	EVP_PKEY *prov_root_key, *prov_key, *ca_key, *self_key, *device_key;
+	X509 *prov_root, *prov, *ca, *self;
+};
+
+struct fake_device {
+	uv_loop_t *loop;
+	struct net_addr addr;
+	struct uuid uuid;
+	EVP_PKEY *key; /* the one that GenerateKeyPair "makes"; also of AddKey */
+	/* script */
+	enum fake_fault fault;
+	const char *at;   /* row name (X-Muster-Trace) at which the fault happens */
+	unsigned times;   /* how often; 0 = always */
+	bool self_signed; /* keeps its own certificate after the commit */
+	bool no_ask;      /* no CertificateRequest in setup */
+	/* state */
+	bool configured, committed;
+	bool has_key, has_context, tls_on;
+	struct buf cert;       /* DER as added */
+	char password_b64[64]; /* DigestPassword */
+	char host[64], domain[200], ping[8], redirection[8], listener[8], consent[16];
+	char opt_in_policy[8], webui[8], kvm[8], power[8];
+	unsigned n_requests, n_connections, n_commits, n_generates, n_mutations_unstepped;
+	char last_row[64];
+};
+
+int fake_pki_make(struct fake_pki *p);
+void fake_pki_free(struct fake_pki *p);
+
+/** A certificate signed by key of issuer (self-signed when issuer is NULL). */
+X509 *fake_cert(const char *cn, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, const char *eku,
+	bool ca, const char *dns);
+
+int fake_device_start(struct fake_device *d, uv_loop_t *loop, struct fake_pki *pki);
+void fake_device_reset(struct fake_device *d);
+void fake_device_stop(struct fake_device *d);
+
+#endif

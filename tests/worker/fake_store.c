@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/worker/fake_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/err.h"
+#include "common/store/store.h"
+
+struct fake_store fake_store;
+
+#define BLOB_MAX 65536
+
+void fake_store_reset(uv_loop_t *loop)
+{
+	struct buf *bufs[] = {&fake_store.checkpoint, &fake_store.dek, &fake_store.cur,
+		&fake_store.prev, &fake_store.pend};
+	for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
+		buf_free(bufs[i]);
+	fake_store = (struct fake_store){.loop = loop, .gen = 1};
+	for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
+		buf_init(bufs[i], BLOB_MAX);
+}
+
+void fake_store_next_visit(void)
+{
+	fake_store.end[0] = fake_store.err[0] = fake_store.txt[0] = '\0';
+}
+
+/* One answer, from the loop. */
+struct reply {
+	uv_timer_t timer;
+	store_done_cb done;
+	store_fail_cb failed;
+	store_begin_cb begun;
+	store_renew_cb renewed;
+	size_t n;
+	bool dead;
+	struct error err;
+	void *arg;
+};
+
+static void on_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+static void answer_begin(struct reply *r)
+{
+	struct fake_store *f = &fake_store;
+	struct store_device dev = {.state = "active",
+		.addr = "",
+		.fqdn = "",
+		.tlsp = "",
+		.seen12 = "",
+		.pw_tries = "",
+		.amt = ""};
+	struct store_job job = {.tries = f->tries, .gen = f->gen};
+	job.checkpoint = (struct store_blob){f->checkpoint.data, f->checkpoint.len};
+	dev.dek = (struct store_blob){f->dek.data, f->dek.len};
+	dev.sec_cur = (struct store_blob){f->cur.data, f->cur.len};
+	dev.sec_prev = (struct store_blob){f->prev.data, f->prev.len};
+	dev.sec_pend = (struct store_blob){f->pend.data, f->pend.len};
+	r->begun(r->err.code ? NULL : &job, r->err.code ? NULL : &dev, r->err.code ? &r->err : NULL,
+		r->arg);
+}
+
+static void on_reply(uv_timer_t *t)
+{
+	struct reply *r = t->data;
+	const struct error *err = r->err.code ? &r->err : NULL;
+	int codes[STORE_BATCH_MAX] = {0};
+	if (r->done)
+		r->done(err, r->arg);
+	else if (r->failed)
+		r->failed(r->dead, err, r->arg);
+	else if (r->begun)
+		answer_begin(r);
+	else if (r->renewed)
+		r->renewed(err ? NULL : codes, r->n, err, r->arg);
+	uv_close((uv_handle_t *)t, on_closed);
+}
+
+static struct reply *reply_new(void *arg)
+{
+	struct reply *r = calloc(1, sizeof *r);
+	if (!r)
+		abort();
+	r->arg = arg;
+	r->timer.data = r;
+	uv_timer_init(fake_store.loop, &r->timer);
+	uv_timer_start(&r->timer, on_reply, 0, 0);
+	if (fake_store.down) {
+		fake_store.down--;
+		error_set(&r->err, E_CLOSED, "the store is down");
+	}
+	return r;
+}
+
+static void keep(struct buf *b, struct store_blob blob)
+{
+	b->len = 0;
+	if (blob.data && buf_add(b, blob.data, blob.len) < 0)
+		abort();
+}
+
+int store_begin(struct store *s, const struct store_lease *lease, const char *owner,
+	uint32_t ttl_ms, store_begin_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)lease, (void)owner, (void)ttl_ms, (void)err;
+	reply_new(arg)->begun = cb;
+	return 0;
+}
+
+int store_step(struct store *s, const struct store_lease *lease, const struct store_step *step,
+	store_done_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)lease, (void)err;
+	struct fake_store *f = &fake_store;
+	struct reply *r = reply_new(arg);
+	r->done = cb;
+	if (r->err.code)
+		return 0;
+	f->n_steps++;
+	snprintf(f->last_step, sizeof f->last_step, "%s", step->step);
+	if (f->stale_at && strcmp(f->stale_at, step->step) == 0) {
+		error_set(&r->err, E_STALE, "another owner");
+		return 0;
+	}
+	keep(&f->checkpoint, step->checkpoint);
+	if (step->act == STORE_SECRET_PENDING) {
+		keep(&f->pend, step->pending);
+		f->pend_before_secret |= strcmp(step->step, "mebx.set") == 0;
+	} else if (step->act == STORE_SECRET_PROMOTE && f->pend.len) {
+		keep(&f->prev, (struct store_blob){f->cur.data, f->cur.len});
+		keep(&f->cur, (struct store_blob){f->pend.data, f->pend.len});
+		f->pend.len = 0;
+	}
+	for (size_t i = 0; i < step->n_fields; i++)
+		if (strcmp(step->fields[i].name, "dek") == 0 && f->dek.len == 0)
+			keep(&f->dek, step->fields[i].value);
+	return 0;
+}
+
+int store_renew(struct store *s, const struct store_lease *leases, size_t n, uint32_t ttl_ms,
+	store_renew_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)leases, (void)ttl_ms, (void)err;
+	struct reply *r = reply_new(arg);
+	r->renewed = cb;
+	r->n = n;
+	fake_store.n_renews++;
+	return 0;
+}
+
+static void ended(const char *how, const char *err, const char *txt, const char *step)
+{
+	struct fake_store *f = &fake_store;
+	snprintf(f->end, sizeof f->end, "%s", how);
+	snprintf(f->err, sizeof f->err, "%s", err ? err : "");
+	snprintf(f->txt, sizeof f->txt, "%s", txt ? txt : "");
+	snprintf(f->end_step, sizeof f->end_step, "%s", step ? step : "");
+}
+
+int store_finish(struct store *s, const struct store_lease *lease, const char *result,
+	const struct store_field *fields, size_t n_fields, store_done_cb cb, void *arg,
+	struct error *err)
+{
+	(void)s, (void)lease, (void)fields, (void)n_fields, (void)err;
+	struct reply *r = reply_new(arg);
+	r->done = cb;
+	if (!r->err.code && fake_store.pend.len)
+		error_set(&r->err, E_STATE, "a secret is pending");
+	else if (!r->err.code)
+		ended("finish", NULL, result, NULL);
+	return 0;
+}
+
+int store_fail(struct store *s, const struct store_lease *lease, const struct store_failure *f,
+	store_fail_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)lease, (void)err;
+	struct reply *r = reply_new(arg);
+	r->failed = cb;
+	r->dead = f->dead;
+	if (r->err.code)
+		return 0;
+	keep(&fake_store.checkpoint, f->checkpoint);
+	ended(f->dead ? "dead" : "retry", f->err, f->txt, f->step);
+	return 0;
+}
+
+int store_park(struct store *s, const struct store_lease *lease, const struct store_park *p,
+	store_done_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)lease, (void)err;
+	struct reply *r = reply_new(arg);
+	r->done = cb;
+	if (r->err.code)
+		return 0;
+	ended("park", p->err, p->txt, p->step);
+	snprintf(fake_store.why, sizeof fake_store.why, "%s", p->why);
+	fake_store.poll = p->poll_ms != STORE_NEVER;
+	return 0;
+}
+
+int store_release(struct store *s, const struct store_lease *lease, const char *step,
+	struct store_blob checkpoint, store_done_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)lease, (void)err;
+	reply_new(arg)->done = cb;
+	keep(&fake_store.checkpoint, checkpoint);
+	ended("release", NULL, NULL, step);
+	return 0;
+}
+
+uint64_t store_backoff_ms(uint32_t tries, uint64_t min_ms, uint64_t max_ms, uint64_t random)
+{
+	(void)tries, (void)max_ms, (void)random;
+	return min_ms;
+}

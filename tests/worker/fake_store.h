@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A store in memory: the calls of store.h that a session makes, answered from the loop. It replaces
+ * libmuster_store at link time and remembers what was asked, so that tests can judge the order of
+ * step() and request. Threads: one. */
+#ifndef MUSTER_TEST_FAKE_STORE_H
+#define MUSTER_TEST_FAKE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/base/buf.h"
+
+struct fake_store {
+	uv_loop_t *loop;
+	/* what is kept */
+	struct buf checkpoint, dek, cur, prev, pend;
+	bool have_pend;
+	uint32_t tries, gen;
+	/* what was asked */
+	char last_step[64]; /* newest step() */
+	unsigned n_steps, n_renews;
+	bool pend_before_secret; /* a pending set came with or before the first SECRET row */
+	char end[16];            /* finish | retry | dead | park | release */
+	char why[16];            /* park */
+	bool poll;               /* park: has a poll time */
+	char err[64], txt[400], end_step[64];
+	/* what it shall do */
+	const char *stale_at; /* answer E_STALE at this step */
+	unsigned down;        /* answer E_CLOSED to so many calls */
+};
+
+extern struct fake_store fake_store;
+
+void fake_store_reset(uv_loop_t *loop);
+
+/** Between two visits: forget the last end, keep record and checkpoint. */
+void fake_store_next_visit(void);
+
+#endif
