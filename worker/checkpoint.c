@@ -93,7 +93,11 @@ int checkpoint_unpack(struct checkpoint *ck, const void *data, size_t len)
 			checkpoint_skip(ck, row->name);
 	}
 	muster__v1__checkpoint__free_unpacked(m, NULL);
-	return rc < 0 ? E_PARSE : 0;
+	if (rc == 0)
+		return 0;
+	checkpoint_free(ck);
+	checkpoint_init(ck);
+	return E_PARSE;
 }
 
 void checkpoint_drop_key(struct checkpoint *ck)
