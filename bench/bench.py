@@ -132,7 +132,8 @@ def bench_session(build):
         time.sleep(1)
         before = {r: cpu(site, r) for r in ("worker", "ca", "redis", "broker")}
         sim = site.start_sim()
-        wait_for(lambda: (site.status() or {}).get("done", 0) >= devices, 180, f"{devices} devices", tick=0.5)
+        wait_for(lambda: sum((site.status() or {}).get(k, 0) for k in ("done", "dead")) >= devices, 180, f"{devices} devices",
+                 tick=0.5)
         used = {r: (cpu(site, r) - before[r]) * 1e6 / devices for r in before}
         sim.stop()
         report = sim.verify()

@@ -8,6 +8,7 @@ import collections
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ DOMAIN = "corp.example.com"
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 ROLES = ("listener", "broker", "worker")
+PORTS = (12000, 32000)  # below net.ipv4.ip_local_port_range
 
 # Certificates of the demo: a root that the simulated firmware lists, and a provisioning leaf.
 # SPEC: tls.md 5.1 (EKU serverAuth and the AMT provisioning OID)
@@ -46,10 +48,17 @@ def wait_for(condition, seconds, what, tick=0.02):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that is free on every address and outside the range of outgoing connections: a
+    connection of another test could take it otherwise between this check and its use."""
+    for _ in range(100):
+        port = random.randint(*PORTS)
+        with socket.socket() as s:
+            try:
+                s.bind(("", port))
+                return port
+            except OSError:
+                continue
+    raise SiteError(f"no free port from {PORTS[0]} to {PORTS[1]}")
 
 
 def openssl(*args):
@@ -325,6 +334,9 @@ class Sim:
         self.pid = self.popen.pid
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
+        wait_for(lambda: self.progress or not self.alive(), 60, f"muster-sim (see {site.dir}/sim{number}.log)")
+        if not self.alive():
+            raise SiteError(f"muster-sim ended at once: {site.tail(f'sim{number}.log')}")
 
     def _read(self):
         for line in self.popen.stdout:
