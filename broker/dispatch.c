@@ -263,15 +263,14 @@ static void on_ack(struct dispatch *d, struct worker *w, const Muster__V1__JobAc
 	sent_forget(w, sj);
 }
 
-static void on_done(struct dispatch *d, struct worker *w, const Muster__V1__Done *done)
+/* The slot that it freed comes with the Credit behind it; counting it here would count it twice,
+ * and a worker tells every broker. */
+static void on_done(struct worker *w, const Muster__V1__Done *done)
 {
 	struct sent_job *sj = sent_find(w, done->job, done->fence);
 	counters_add(COUNT_DONE, 1);
 	if (sj)
 		sent_forget(w, sj);
-	if (w->credit < CREDIT_MAX)
-		w->credit++; /* the Credit that counts this slot comes after it */
-	dispatch_kick(d);
 }
 
 static void on_message(
@@ -292,7 +291,7 @@ static void on_message(
 	switch (e->body_case) {
 	case MUSTER__V1__ENVELOPE__BODY_CREDIT: on_credit(d, w, e->credit); break;
 	case MUSTER__V1__ENVELOPE__BODY_JOB_ACK: on_ack(d, w, e->job_ack); break;
-	case MUSTER__V1__ENVELOPE__BODY_DONE: on_done(d, w, e->done); break;
+	case MUSTER__V1__ENVELOPE__BODY_DONE: on_done(w, e->done); break;
 	case MUSTER__V1__ENVELOPE__BODY_DRAIN: w->credit = 0; break;
 	case MUSTER__V1__ENVELOPE__BODY_PING: bus_pong(s, peer, e->ping->nonce); break;
 	default: break; /* a body that only others need */

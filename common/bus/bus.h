@@ -12,7 +12,7 @@
  *    BUS_ALIVE_MS, send Credit{slots}, absolute. Silent for BUS_SILENT_MS = no jobs until heard.
  *  - Job is answered by JobAck at once and before any later Credit, also when refused: so the
  * broker knows which jobs a Credit already counts (credit = slots - jobs not yet acknowledged).
- *  - Done is sent before the Credit that counts the slot it freed.
+ *  - Done tells the outcome; the slot it freed is granted by the Credit that follows.
  *  - Drain from a worker: its credit is 0. Drain from a broker: send no more Hellos to it.
  *  - Ping is answered by Pong with the same nonce. Any message is a sign of life.
  *
@@ -123,7 +123,8 @@ int bus_dealer(struct bus_socket **out, struct bus *bus, const char *endpoint, i
  */
 int bus_send(struct bus_socket *s, const char *peer, Muster__V1__Envelope *e);
 
-/** Send a Register with our id and schema range, as answer to BUS_UP (DEALER). Returns as bus_send().
+/** Send a Register with our id and schema range, as answer to BUS_UP (DEALER). Returns as
+ * bus_send().
  * @param version of the program, for people */
 int bus_register(struct bus_socket *s, Muster__V1__Role role, const char *version);
 
