@@ -5,6 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Texts quote what a peer, a file or a device said: no line break of theirs gets into ours. */
+static void keep_one_line(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 void error_set_text(struct error *err, int code, const char *fmt, ...)
 {
 	if (!err)
@@ -14,6 +23,7 @@ void error_set_text(struct error *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof err->text, fmt, ap);
 	va_end(ap);
+	keep_one_line(err->text);
 }
 
 int error_prefix(struct error *err, const char *fmt, ...)
@@ -25,6 +35,7 @@ int error_prefix(struct error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(head, sizeof head, fmt, ap);
 	va_end(ap);
+	keep_one_line(head);
 	memcpy(tail, err->text, sizeof tail);
 	/* A text that no longer fits is cut at its end: the context matters most. */
 	int n = snprintf(err->text, sizeof err->text, "%s: ", head);
