@@ -151,14 +151,14 @@ static int on_headers_complete(llhttp_t *p)
 	struct http_client *h = p->data;
 	struct http_head head;
 
+	if (p->status_code < 100 || p->status_code > 599)
+		return refuse(h, E_PROTOCOL, "answer status out of range");
 	if (p->status_code == 101)
 		return refuse(h, E_PROTOCOL, "device wants to switch protocols");
-	if (p->status_code < 200) {
+	if (p->status_code < 200) { /* 1xx has no body */
 		forget_headers(h);
 		return 0;
 	}
-	if (p->status_code > 599)
-		return refuse(h, E_PROTOCOL, "answer status out of range");
 	/* An answer that came before the request was out leaves the two sides out of step. */
 	h->unusable = !llhttp_should_keep_alive(p) || conn_pending(h->conn) > 0;
 	head = (struct http_head){
