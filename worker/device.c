@@ -10,6 +10,8 @@
 #include "common/base/log.h"
 #include "worker/device_int.h"
 
+#define ODCA_ROM_INDEX 3 /* ROM CA in an on-die chain. SPEC: tls.md 6 */
+
 static int env_load_chain(struct device_env *env, const struct conf_chain *c, struct error *err)
 {
 	struct secret password = {0};
@@ -207,13 +209,26 @@ void device_on_closed(struct http_client *h, const struct error *err, void *arg)
 	}
 }
 
+/* What a handshake did, for the log and the record. SPEC: tls.md 4.4, 6; ruling 50 */
+static void note_handshake(struct device *d, SSL *ssl)
+{
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+	if (SSL_version(ssl) >= TLS1_2_VERSION)
+		d->seen12 = true;
+	if (d->role == DEVICE_SETUP && sk_X509_num(chain) > ODCA_ROM_INDEX)
+		devcert_fingerprint(sk_X509_value(chain, ODCA_ROM_INDEX), d->fp3);
+	LOG_DEBUG("tls.handshake", KV_STR("profile", tls_profile_name(d->profile)),
+		KV_STR("version", SSL_get_version(ssl)), KV_STR("cipher", SSL_get_cipher_name(ssl)),
+		KV_BOOL("asked", d->proof.asked), KV_UINT("ca_names", d->proof.n_ca_names),
+		KV_UINT("sigalgs", d->proof.n_sigalgs), KV_UINT("cert_len", d->proof.cert_len));
+}
+
 void device_on_ready(struct http_client *h, void *arg)
 {
 	struct device *d = arg;
 	struct error err = {0};
 	SSL *ssl = conn_ssl(http_conn(h));
-	if (SSL_version(ssl) >= TLS1_2_VERSION)
-		d->seen12 = true;
+	note_handshake(d, ssl);
 	if (d->role == DEVICE_SETUP && tls_proof_check(&d->proof, &err) < 0) {
 		device_fail(d, DEVICE_NOT_ASKED, &err);
 		return;

@@ -26,6 +26,7 @@
 #include "common/net/http.h"
 #include "common/net/timer.h"
 #include "common/net/tls.h"
+#include "common/pki/devcert.h"
 #include "common/pki/provcert.h"
 #include "proto/digest.h"
 #include "proto/wsman/read.h"
@@ -106,7 +107,8 @@ struct device {
 	bool ready;               /* connected and judged */
 	bool worked;              /* an exchange succeeded in this role */
 	struct tls_proof proof;
-	struct boot_timer timer; /* rung and password pauses */
+	char fp3[DEVCERT_FP_HEX + 1]; /* index 3 of an on-die chain: fixed per machine; "" = none */
+	struct boot_timer timer;      /* rung and password pauses */
 	uint64_t idle_since_ms;
 
 	struct digest_state digest;

@@ -162,7 +162,7 @@ static void next(struct session *s)
 	else if (s->plan == PLAN_SETUP)
 		drive_plan(s, PLAN_ADMIN);
 	else
-		session_done(s);
+		drive_verdict(s, (struct verdict){.kind = VERDICT_DONE});
 }
 
 static void pause_for(struct session *s, uint32_t ms)

@@ -2,6 +2,7 @@
 /* The life of a session: begin, resolve, run, and its beginning's memory. End: session_end.c. */
 #include "worker/session.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,9 @@ void session_set_failure(
 	va_start(ap, fmt);
 	vsnprintf(s->failure.text, sizeof s->failure.text, fmt, ap);
 	va_end(ap);
+	for (char *p = s->failure.text; *p; p++) /* devices and authorities speak in it */
+		if (!isprint((unsigned char)*p))
+			*p = ' ';
 	s->failure.class = class;
 	s->failure.reason = reason;
 }
@@ -256,8 +260,27 @@ static int take_job(struct session *s, const struct session_job *job, struct err
 		(uint16_t)s->w->conf->worker.device_port);
 }
 
+/* A job that runs here already. The same fence: delivered twice, nothing to do. Another fence: the
+ * old session has lost its lease; two sessions with one device must not be. @return whether to
+ * start */
+static bool displace(struct worker *w, const struct session_job *job)
+{
+	struct session *s;
+	TAILQ_FOREACH (s, &w->sessions, link) {
+		if (strcmp(s->job, job->job) != 0)
+			continue;
+		if (s->fence >= job->fence)
+			return false;
+		session_lost(s, "the job came again with a newer fence");
+		return true;
+	}
+	return true;
+}
+
 int session_start(struct worker *w, const struct session_job *job, struct error *err)
 {
+	if (!displace(w, job))
+		return 0;
 	struct session *s = calloc(1, sizeof *s);
 	ENSURE(s, err, -ENOMEM, "no memory for a session");
 	s->w = w;

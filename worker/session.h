@@ -27,10 +27,11 @@
 
 struct worker;
 
-#define SESSION_KEEP_MAX  (64 * 1024)  /* objects read for Put: about 20 KiB at most in practice */
-#define SESSION_LISTS_MAX (512 * 1024) /* certificates and keys of a device, a few dozen at 4 KiB \
-					*/
-#define SESSION_BUSY_TRIES 3           /* wsman busy faults. SPEC: wsman.md 5 */
+#define SESSION_KEEP_MAX (64 * 1024) /* objects read for Put: about 20 KiB at most in practice */
+#define SESSION_LISTS_MAX                                                               \
+	(512 * 1024)         /* certificates and keys of a device, a few dozen at 4 KiB \
+			      */
+#define SESSION_BUSY_TRIES 3 /* wsman busy faults. SPEC: wsman.md 5 */
 #define CA_RETRIES         4 /* in the visit: 2, 4, 8, 16 s; then the job is parked. SPEC: ca.md 3 */
 #define SESSION_PULLS_MAX  64 /* of one list: AMT needs one or two */
 #define SESSION_SETUPS_MAX 2  /* setup plans of one visit: the commit is repeated once */
@@ -175,7 +176,8 @@ struct session_job {
 	size_t address_len, hello_len;
 };
 
-/** Start a session; it ends by itself through worker_session_over(). @return 0; E_PARSE; -ENOMEM */
+/** Start a session; it ends by itself and tells worker.on_over. A job that is delivered twice with
+ * one fence is taken once. @return 0; E_PARSE; -ENOMEM; the error of store_begin() */
 int session_start(struct worker *w, const struct session_job *job, struct error *err);
 
 /** The plan is at its goal. */

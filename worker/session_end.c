@@ -10,7 +10,7 @@
 #include "worker/session_int.h"
 
 #define SERIAL_HEX_MAX 64
-#define FIELDS_MAX     14
+#define FIELDS_MAX     16
 
 /* ---- memory -------------------------------------------------------------------------------------
  */
@@ -128,10 +128,7 @@ static void record_visit(struct session *s, struct record *r)
 	add(r, "fqdn", s->ck.fqdn);
 	add(r, "profile", s->ck.profile);
 	add(r, "ou", s->ck.ou);
-	if (s->pw_tries) {
-		snprintf(r->tries, sizeof r->tries, "%u", s->pw_tries);
-		add(r, "pw_tries", r->tries);
-	}
+	add(r, "setup_fp3", s->device.fp3);
 }
 
 static void record_success(struct session *s, struct record *r)
@@ -141,6 +138,8 @@ static void record_success(struct session *s, struct record *r)
 	add(r, "cert_fp", s->cert_fp);
 	add(r, "cert_serial", r->serial);
 	add(r, "realm", s->ck.realm);
+	r->fields[r->n++] =
+		(struct store_field){.name = "pw_tries"}; /* the right one is known now */
 	add(r, "rehello", s->profile.rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");
 }
 
@@ -230,6 +229,10 @@ static int end_send(struct session *s, struct store_blob ck, struct error *err)
 		return store_finish(s->w->store, &who, s->outcome, r.fields, r.n, on_ended, s, err);
 	}
 	record_visit(s, &r);
+	if (s->pw_tries) {
+		snprintf(r.tries, sizeof r.tries, "%u", s->pw_tries);
+		add(&r, "pw_tries", r.tries);
+	}
 	if (s->failure.class == FAIL_RETRY || s->failure.class == FAIL_DEAD)
 		return end_failed(s, &who, ck, &r, err);
 	return end_parked(s, &who, ck, &r, err);

@@ -497,7 +497,10 @@ static void test_endless(void **state)
 		fresh();
 		dev.fault = rows[i].fault;
 		dev.at = rows[i].at;
+		/* The limits end the first two, not the clock. */
+		conf.worker.waits.exchange_ms = rows[i].fault == FAKE_SILENT ? 400 : LONG_MS / 2;
 		visit();
+		conf.worker.waits.exchange_ms = 400;
 		assert_string_equal(fake_store.end, "retry");
 		if (strcmp(fake_store.err, rows[i].reason) != 0)
 			fail_msg("fault %d: %s: %s", (int)rows[i].fault, fake_store.err,
@@ -595,6 +598,36 @@ static void test_drain(void **state)
 	assert_int_equal(dev.n_commits, 1);
 }
 
+/* Delivered twice: one session. A newer fence: the old session ends, the new one does the work. */
+static void test_delivered_twice(void **state)
+{
+	(void)state;
+	fresh();
+	static const uint8_t address[4] = {127, 0, 0, 1};
+	struct session_job job = {.job = JOB_TEXT,
+		.uuid = UUID_TEXT,
+		.gen = 1,
+		.fence = 7,
+		.address = address,
+		.address_len = 4,
+		.hello = hello,
+		.hello_len = hello_len};
+	over = false;
+	assert_int_equal(session_start(&w, &job, NULL), 0);
+	assert_int_equal(session_start(&w, &job, NULL), 0);
+	assert_int_equal(w.n_sessions, 1);
+	RUN_UNTIL(&loop, strcmp(dev.last_row, "clock.get") == 0 || over, LONG_MS);
+	job.fence = 8;
+	assert_int_equal(session_start(&w, &job, NULL), 0);
+	assert_true(over);
+	assert_string_equal(outcome, "lost");
+	assert_int_equal(w.n_sessions, 1);
+	over = false;
+	RUN_UNTIL(&loop, over, LONG_MS);
+	assert_provisioned();
+	assert_int_equal(dev.n_commits, 1);
+}
+
 /* A profile or a name that is missing waits in view and is asked for again. */
 static void test_waits(void **state)
 {
@@ -627,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_authority),
 		cmocka_unit_test(test_store_down),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_delivered_twice),
 		cmocka_unit_test(test_waits),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -388,7 +388,7 @@ static void on_issue(struct work *work, void *arg)
 	case CA_RESULT_RETRY:
 		v = ++s->tries <= CA_RETRIES
 			    ? v_again(call->retry_ms << (s->tries - 1))
-			    : v_fail(s, FAIL_CA, "ca_unreachable", "%s", call->text);
+			    : v_wait(s, FAIL_CA, "ca_unreachable", "%s", call->text);
 		break;
 	case CA_RESULT_PENDING:
 		s->ck.ca_state = MUSTER__V1__CA_STATE__CA_STATE_PENDING;

@@ -117,7 +117,7 @@ struct verdict uuid_get_read(struct session *s, const struct wsman_message *m)
 		return v_next();
 	char other[UUID_TEXT_LEN + 1], at[NET_ADDR_TEXT_MAX];
 	uuid_text(&uuid, other);
-	return v_fail(s, FAIL_MANUAL, "uuid_mismatch",
+	return v_wait(s, FAIL_MANUAL, "uuid_mismatch",
 		"the device at %s says it is %s, the Hello said %s: quarantined; check the "
 		"address, then "
 		"kick or cancel the job",

@@ -110,14 +110,13 @@ static inline struct verdict v_again(uint32_t after_ms)
 	return (struct verdict){.kind = VERDICT_AGAIN, .after_ms = after_ms};
 }
 
-static inline struct verdict v_done(void)
-{
-	return (struct verdict){.kind = VERDICT_DONE};
-}
-
 /* session_set_failure() and the verdict in one expression. */
 #define v_fail(s, class, reason, ...) \
 	(session_set_failure(s, class, reason, __VA_ARGS__), (struct verdict){.kind = VERDICT_FAIL})
+
+/* The job waits in view for somebody else. */
+#define v_wait(s, class, reason, ...) \
+	(session_set_failure(s, class, reason, __VA_ARGS__), (struct verdict){.kind = VERDICT_WAIT})
 
 /* The same from a build function. */
 static inline enum build build_verdict(struct session *s, struct verdict v)

@@ -28,22 +28,21 @@ enum build verify_general_build(struct session *s, struct wsman_request *rq)
 	return general_get_build(s, rq);
 }
 
-static bool names_match(const struct session *s, const struct wsman_node *o)
+static bool names_match(const struct session *s, const char *host, const char *domain)
 {
 	char fqdn[RESOLVE_FQDN_MAX + 1];
-	const char *host = wsman_node_text(o, "HostName"),
-		   *domain = wsman_node_text(o, "DomainName");
 	snprintf(fqdn, sizeof fqdn, "%s.%s", host ? host : "", domain ? domain : "");
 	return strcasecmp(fqdn, s->ck.fqdn) == 0;
 }
 
 struct verdict verify_general_read(struct session *s, const struct wsman_message *m)
 {
-	if (!names_match(s, m->payload))
+	const char *host = wsman_node_text(m->payload, "HostName");
+	const char *domain = wsman_node_text(m->payload, "DomainName");
+	if (!names_match(s, host, domain))
 		return v_fail(s, FAIL_DEAD, "wrong_name",
-			"the configured device calls itself \"%s.%s\", not %s",
-			wsman_node_text(m->payload, "HostName"),
-			wsman_node_text(m->payload, "DomainName"), s->ck.fqdn);
+			"the configured device calls itself \"%.63s.%.191s\", not %s",
+			host ? host : "", domain ? domain : "", s->ck.fqdn);
 	return general_get_read(s, m);
 }
 
