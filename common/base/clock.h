@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two clocks we use. Deadlines and leases: CLOCK_BOOTTIME. Times shown to people: wall clock. */
+/* The two clocks we use. Deadlines, leases: CLOCK_BOOTTIME. Times shown to people: wall clock. */
 #ifndef MUSTER_BASE_CLOCK_H
 #define MUSTER_BASE_CLOCK_H
 

@@ -54,8 +54,10 @@ int base64_encode(struct buf *out, const void *data, size_t len)
 	if (len > room || (len + 2) / 3 > room / 4)
 		return E_LIMIT;
 	size_t need = (len + 2) / 3 * 4;
-	uint8_t *to = need ? buf_reserve(out, need) : NULL;
-	if (need && !to)
+	if (need == 0)
+		return 0;
+	uint8_t *to = buf_reserve(out, need);
+	if (!to)
 		return -ENOMEM;
 	const uint8_t *in = data;
 	unsigned char piece[BASE64_PIECE / 3 * 4 + 1];

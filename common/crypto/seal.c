@@ -78,6 +78,7 @@ int seal_bytes(const struct secret *key, const char *key_id, const struct seal_p
 	ENSURE(to, err, -ENOMEM, "%s: out of memory", place->field);
 	to[0] = BLOB_VERSION;
 	to[1] = (uint8_t)id_len;
+	/* The length stands before it. NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
 	memcpy(to + 2, key_id, id_len);
 	uint8_t *nonce = to + 2 + id_len;
 	if (RAND_bytes(nonce, NONCE_LEN) != 1 ||

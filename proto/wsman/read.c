@@ -392,7 +392,7 @@ static int view(struct wsman_reader *r, struct wsman_message *m, struct error *e
 		.context = "",
 		.fault = {.code = "", .subcode = "", .reason = "", .detail = ""}};
 	ENSURE(wsman_node_is(r->root, WSMAN_NS_SOAP, "Envelope"), err, E_PROTOCOL,
-		"wsman: not a SOAP 1.2 envelope but %s", r->root->name);
+		"wsman: not a SOAP 1.2 envelope but %s", r->root ? r->root->name : "nothing");
 	TRY(only_child(r->root, WSMAN_NS_SOAP, "Header", &m->header, err));
 	TRY(only_child(r->root, WSMAN_NS_SOAP, "Body", &m->body, err));
 	ENSURE(m->body, err, E_PROTOCOL, "wsman: envelope without a Body");
