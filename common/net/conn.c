@@ -11,14 +11,13 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/net/conn_tls.h"
 #include "common/net/timer.h"
 #include "common/net/tls.h"
 
@@ -46,15 +45,6 @@ struct conn {
 	struct conn_stats stats;
 	struct net_addr peer;
 };
-
-static int conn_index = -1; /* ex_data of SSL -> conn; app_data stays free for the owner */
-static pthread_once_t conn_once = PTHREAD_ONCE_INIT;
-
-static void conn_make_index(void)
-{
-	tls_init();
-	conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-}
 
 /* ---- the end ---- */
 
@@ -451,50 +441,6 @@ static void conn_deadline(struct boot_timer *t, void *arg)
 
 /* ---- making one ---- */
 
-static void conn_info(const SSL *ssl, int where, int value)
-{
-	struct conn *c = SSL_get_ex_data(ssl, conn_index);
-
-	if (!(where & SSL_CB_ALERT) || (value >> 8) != SSL3_AL_FATAL)
-		return;
-	if (where & SSL_CB_READ)
-		c->failure.alert = value & 0xff;
-	else
-		c->failure.alert_sent = value & 0xff;
-}
-
-static int conn_verify_name(SSL *ssl, const char *name)
-{
-	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-
-	if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
-		return 1;
-	ERR_clear_error();
-	return SSL_set1_host(ssl, name);
-}
-
-static int conn_make_ssl(
-	struct conn *c, const struct conn_opts *opts, bool server, struct error *err)
-{
-	char text[200];
-
-	c->ssl = SSL_new(opts->tls);
-	if (!c->ssl || SSL_set_ex_data(c->ssl, conn_index, c) != 1 ||
-		SSL_set_fd(c->ssl, c->fd) != 1 ||
-		(opts->sni && SSL_set_tlsext_host_name(c->ssl, opts->sni) != 1) ||
-		(opts->verify_name && conn_verify_name(c->ssl, opts->verify_name) != 1))
-		return error_set(
-			err, E_TLS, "cannot prepare TLS: %s", tls_error_text(text, sizeof text));
-	SSL_set_info_callback(c->ssl, conn_info);
-	if (server)
-		SSL_set_accept_state(c->ssl);
-	else
-		SSL_set_connect_state(c->ssl);
-	if (opts->ssl_setup && opts->ssl_setup(c->ssl, opts->setup_arg) < 0)
-		return error_set(err, E_TLS, "TLS set-up hook refused the connection");
-	return 0;
-}
-
 /* Common part of both makers. Takes fd over, also on failure. */
 static int conn_new(struct conn **out, uv_loop_t *loop, int fd, const struct conn_opts *opts,
 	bool server, const struct conn_events *events, void *arg, struct error *err)
@@ -502,7 +448,6 @@ static int conn_new(struct conn **out, uv_loop_t *loop, int fd, const struct con
 	struct conn *c = calloc(1, sizeof *c);
 	int rc = c ? 0 : error_set(err, -ENOMEM, "out of memory for a connection");
 
-	pthread_once(&conn_once, conn_make_index);
 	if (c) {
 		c->fd = fd;
 		c->events = events;
@@ -513,7 +458,7 @@ static int conn_new(struct conn **out, uv_loop_t *loop, int fd, const struct con
 		buf_init(&c->out, opts->out_max ? opts->out_max : CONN_OUT_MAX);
 	}
 	if (rc == 0 && opts->tls)
-		rc = conn_make_ssl(c, opts, server, err);
+		rc = conn_tls_new(&c->ssl, fd, opts, server, &c->failure, err);
 	if (rc == 0 && (rc = uv_poll_init(loop, &c->poll, fd)) < 0)
 		error_set(err, rc, "cannot watch a socket: %s", uv_strerror(rc));
 	if (rc < 0) {
