@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP client against a scripted device in the same loop, which sends its bytes in slices, one
- * slice per turn: recorded answers whole, byte by byte and in random pieces; every limit; every
- * place where a connection can break.
+ * The HTTP client against a scripted device (http_site.h): recorded answers whole, byte by byte and
+ * in random pieces; every limit; every place where a connection can break.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -14,248 +13,10 @@
 
 #include <cmocka.h>
 
-#include "common/base/buf.h"
-#include "common/base/err.h"
-#include "common/net/http.h"
-#include "common/net/listen.h"
+#include "tests/common/net/http_site.h"
 #include "tests/common/net/net_test.h"
 
-#define WAIT_MS     20000
-#define REQUEST_MAX (1 << 21)
-
-/* ---- the device ---- */
-
-struct script {
-	const char *bytes; /* what to answer */
-	size_t len;
-	size_t slice;    /* bytes per turn; 0 = random */
-	bool then_close; /* FIN after the answer */
-	bool then_reset;
-	bool unasked;  /* answer without waiting for a request */
-	size_t repeat; /* send the bytes again so many bytes more: endless answers */
-	size_t repeat_from;
-};
-
-struct site {
-	uv_loop_t loop;
-	struct acceptor *acceptor;
-	struct net_addr addr;
-	uv_idle_t sender;
-	struct script script;
-	struct conn *device;
-	size_t sent;
-	bool sending, device_over;
-	struct buf request;
-	/* client side */
-	struct http_client *http;
-	bool ready, head_seen, done, reusable, over, close_in_head, close_in_body;
-	int status, code, before_rc;
-	bool head_close;
-	char server[100], www[300], text[ERROR_TEXT_MAX];
-	enum http_stage stage;
-	struct buf body;
-	size_t body_len;
-};
-
-static void device_opened(struct conn *c, void *arg)
-{
-	(void)c;
-	(void)arg;
-}
-
-static void device_end(struct site *s)
-{
-	if (s->script.then_close)
-		conn_close(s->device);
-	if (s->script.then_reset)
-		conn_abort(s->device);
-	if (s->script.then_close || s->script.then_reset)
-		s->device = NULL;
-}
-
-static void device_send(uv_idle_t *idle)
-{
-	struct site *s = idle->data;
-	const struct script *t = &s->script;
-	size_t n = t->slice ? t->slice : (size_t)rand() % 40 + 1;
-
-	if (!s->device || !s->sending)
-		return;
-	if (s->sent >= t->len && t->repeat > s->sent && conn_pending(s->device) < 1 << 18) {
-		size_t period = t->len - t->repeat_from;
-
-		(void)conn_write(s->device, t->bytes + t->repeat_from, period);
-		s->sent += period;
-		return;
-	}
-	if (s->sent >= t->len) {
-		if (t->repeat <= s->sent) {
-			s->sending = false;
-			device_end(s);
-		}
-		return;
-	}
-	if (n > t->len - s->sent)
-		n = t->len - s->sent;
-	assert_int_equal(conn_write(s->device, t->bytes + s->sent, n), 0);
-	s->sent += n;
-}
-
-static void device_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
-{
-	struct site *s = arg;
-
-	(void)c;
-	assert_int_equal(buf_add(&s->request, data, len), 0);
-	if (s->sending)
-		return;
-	s->sending = true;
-	s->sent = 0;
-}
-
-static void device_closed(struct conn *c, const struct error *err, void *arg)
-{
-	struct site *s = arg;
-
-	(void)c;
-	(void)err;
-	s->device_over = true;
-	s->device = NULL;
-}
-
-static const struct conn_events device_events = {
-	.opened = device_opened, .data = device_data, .closed = device_closed};
-
-static void on_accept(int fd, const struct net_addr *peer, void *arg)
-{
-	struct site *s = arg;
-	struct conn_opts opts = {.addr = *peer, .out_max = 1 << 22};
-
-	assert_int_equal(conn_accept(&s->device, &s->loop, fd, &opts, &device_events, s, NULL), 0);
-	s->sending = s->script.unasked;
-}
-
-/* ---- the client ---- */
-
-static void on_ready(struct http_client *h, void *arg)
-{
-	(void)h;
-	((struct site *)arg)->ready = true;
-}
-
-static int on_before_write(struct http_client *h, void *arg)
-{
-	(void)h;
-	return ((struct site *)arg)->before_rc;
-}
-
-static void on_head(struct http_client *h, const struct http_head *head, void *arg)
-{
-	struct site *s = arg;
-
-	s->head_seen = true;
-	s->status = head->status;
-	s->head_close = head->close;
-	snprintf(s->server, sizeof s->server, "%s", head->server ? head->server : "");
-	snprintf(s->www, sizeof s->www, "%s", head->www_authenticate ? head->www_authenticate : "");
-	if (s->close_in_head) {
-		http_close(h);
-		s->http = NULL;
-		s->over = true;
-	}
-}
-
-static void on_body(struct http_client *h, const uint8_t *data, size_t len, void *arg)
-{
-	struct site *s = arg;
-
-	s->body_len += len;
-	assert_int_equal(buf_add(&s->body, data, len), 0);
-	if (s->close_in_body) {
-		http_close(h);
-		s->http = NULL;
-		s->over = true;
-	}
-}
-
-static void on_done(struct http_client *h, bool reusable, void *arg)
-{
-	struct site *s = arg;
-
-	assert_false(s->done);
-	assert_int_equal(http_stage(h), HTTP_STAGE_IDLE);
-	s->done = true;
-	s->reusable = reusable;
-}
-
-static void on_closed(struct http_client *h, const struct error *err, void *arg)
-{
-	struct site *s = arg;
-
-	assert_false(s->over);
-	s->over = true;
-	s->code = err->code;
-	s->stage = http_stage(h);
-	snprintf(s->text, sizeof s->text, "%s", err->text);
-	s->http = NULL;
-	http_close(h); /* allowed and without effect */
-}
-
-static const struct http_events events = {.ready = on_ready,
-	.before_write = on_before_write,
-	.head = on_head,
-	.body = on_body,
-	.done = on_done,
-	.closed = on_closed};
-
-static void site_start(struct site *s, const struct script *script)
-{
-	memset(s, 0, sizeof *s);
-	s->script = *script;
-	buf_init(&s->request, REQUEST_MAX);
-	buf_init(&s->body, HTTP_BODY_MAX);
-	uv_loop_init(&s->loop);
-	int fd = listen_any(&s->addr, 0);
-
-	assert_int_equal(acceptor_start(&s->acceptor, &s->loop, fd, on_accept, s, NULL), 0);
-	uv_idle_init(&s->loop, &s->sender);
-	s->sender.data = s;
-	uv_idle_start(&s->sender, device_send);
-	struct conn_opts opts = {.addr = s->addr};
-
-	assert_int_equal(http_open(&s->http, &s->loop, &opts, &events, s, NULL), 0);
-	run_until(&s->loop, &s->ready, WAIT_MS);
-}
-
-static void site_stop(struct site *s)
-{
-	http_close(s->http);
-	conn_close(s->device);
-	acceptor_close(s->acceptor);
-	uv_close((uv_handle_t *)&s->sender, NULL);
-	loop_finish(&s->loop);
-	buf_free(&s->request);
-	buf_free(&s->body);
-}
-
-static const struct http_req post = {
-	.host = "device:16993", .headers = "X-Test: 1\r\n", .body = "<x/>", .body_len = 4};
-
-static void site_post(struct site *s, uint32_t timeout_ms)
-{
-	struct http_req req = post;
-
-	req.timeout_ms = timeout_ms;
-	s->done = false;
-	s->body_len = 0;
-	s->body.len = 0;
-	assert_int_equal(http_request(s->http, &req, NULL), 0);
-}
-
-static void script_text(struct script *t, const char *text)
-{
-	*t = (struct script){.bytes = text, .len = strlen(text), .slice = 1 << 16};
-}
+#define WAIT_MS 20000
 
 /* ---- recorded answers ---- */
 
@@ -317,7 +78,7 @@ static void play(const struct recorded *r, const char *bytes, size_t len, size_t
 		run_until(&s.loop, &s.done, WAIT_MS);
 		assert_int_equal(http_n_requests(s.http), 2);
 	} else {
-		assert_int_equal(http_request(s.http, &post, NULL), E_STATE);
+		assert_int_equal(http_request(s.http, &site_request, NULL), E_STATE);
 	}
 	site_stop(&s);
 }
@@ -353,7 +114,7 @@ static void request_bytes(void **state)
 	assert_int_equal(http_stage(s.http), HTTP_STAGE_IDLE);
 	site_post(&s, 0);
 	assert_int_equal(http_stage(s.http), HTTP_STAGE_SENT);
-	assert_int_equal(http_request(s.http, &post, NULL), E_STATE); /* one at a time */
+	assert_int_equal(http_request(s.http, &site_request, NULL), E_STATE); /* one at a time */
 	run_until(&s.loop, &s.done, WAIT_MS);
 	assert_string_equal(buf_cstr(&s.request),
 		"POST /wsman HTTP/1.1\r\nHost: device:16993\r\nX-Test: 1\r\nContent-Length: "
@@ -380,7 +141,7 @@ static void before_write_stops_a_request(void **state)
 	script_text(&t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	site_start(&s, &t);
 	s.before_rc = E_STALE;
-	assert_int_equal(http_request(s.http, &post, NULL), E_STALE);
+	assert_int_equal(http_request(s.http, &site_request, NULL), E_STALE);
 	assert_int_equal(http_stage(s.http), HTTP_STAGE_IDLE);
 	for (int i = 0; i < 20; i++)
 		uv_run(&s.loop, UV_RUN_NOWAIT);
@@ -591,7 +352,7 @@ static void silence_is_timed(void **state)
 static void answer_before_the_request_is_out(void **state)
 {
 	static char body[1000000];
-	struct http_req req = post;
+	struct http_req req = site_request;
 	struct script t;
 	struct site s;
 
