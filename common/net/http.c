@@ -155,9 +155,9 @@ static int on_headers_complete(llhttp_t *p)
 		return refuse(h, E_PROTOCOL, "answer status out of range");
 	if (p->status_code == 101)
 		return refuse(h, E_PROTOCOL, "device wants to switch protocols");
-	if (p->status_code < 200) { /* 1xx has no body */
+	if (p->status_code < 200) {
 		forget_headers(h);
-		return 0;
+		return 1; /* no body, whatever its Content-Length says. SPEC: RFC 9112 6.3 */
 	}
 	/* An answer that came before the request was out leaves the two sides out of step. */
 	h->unusable = !llhttp_should_keep_alive(p) || conn_pending(h->conn) > 0;
