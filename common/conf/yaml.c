@@ -365,7 +365,9 @@ static int load_and_merge(struct source *s, const char *text, size_t len, void *
 	void *loaded = NULL;
 	cyaml_err_t rc =
 		cyaml_load_data((const uint8_t *)text, len, &cfg, s->schema->top, &loaded, NULL);
-	if (rc == CYAML_ERR_OOM)
+	/* The walk has parsed this text, so what libyaml lacks now is memory. */
+	if (rc == CYAML_ERR_OOM || rc == CYAML_ERR_LIBYAML_PARSER_INIT ||
+		rc == CYAML_ERR_LIBYAML_PARSER)
 		return error_set(s->err, -ENOMEM, "%s: out of memory", s->name);
 	if (rc != CYAML_OK)
 		return error_set(s->err, E_CONFIG, "%s: %s %s %s", s->name, cyaml_strerror(rc),
@@ -400,7 +402,9 @@ static int parse_document(struct source *s, const char *text, size_t len)
 	ENSURE(yaml_parser_initialize(&parser), s->err, -ENOMEM, "%s: out of memory", s->name);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
 	int rc = 0;
-	if (!yaml_parser_load(&parser, &s->doc)) {
+	if (!yaml_parser_load(&parser, &s->doc) && parser.error == YAML_MEMORY_ERROR) {
+		rc = error_set(s->err, -ENOMEM, "%s: out of memory", s->name);
+	} else if (parser.error != YAML_NO_ERROR) {
 		/* The reader's errors (encoding) have an offset but no mark: 1:1 then. */
 		rc = fail_at(s, &parser.problem_mark, "", "%s%s%s",
 			parser.context ? parser.context : "", parser.context ? ": " : "",
