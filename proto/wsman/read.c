@@ -198,7 +198,10 @@ void wsman_reader_free(struct wsman_reader *r)
 
 int wsman_reader_begin(struct wsman_reader *r, struct arena *arena, struct error *err)
 {
-	ENSURE(XML_ParserReset(r->expat, "UTF-8"), err, -ENOMEM, "wsman: XML parser not reset");
+	/* A reset with a name succeeds without it when memory is out; setting it tells. */
+	ENSURE(XML_ParserReset(r->expat, NULL) &&
+			XML_SetEncoding(r->expat, "UTF-8") == XML_STATUS_OK,
+		err, -ENOMEM, "wsman: XML parser not reset");
 	XML_SetUserData(r->expat, r);
 	XML_SetElementHandler(r->expat, start_cb, end_cb);
 	XML_SetCharacterDataHandler(r->expat, text_cb);
