@@ -396,19 +396,41 @@ int yaml_print(
 
 /* ---- texts and files --------------------------------------------------------------------- */
 
+static int fail_parser(const struct source *s, const yaml_parser_t *parser)
+{
+	if (parser->error == YAML_MEMORY_ERROR)
+		return error_set(s->err, -ENOMEM, "%s: out of memory", s->name);
+	/* The reader's errors (encoding) have an offset but no mark: 1:1 then. */
+	return fail_at(s, &parser->problem_mark, "", "%s%s%s",
+		parser->context ? parser->context : "", parser->context ? ": " : "",
+		parser->problem ? parser->problem : "not YAML");
+}
+
+/* What follows the first document would be ignored in silence. */
+static int expect_end(const struct source *s, yaml_parser_t *parser)
+{
+	yaml_document_t more;
+	if (!yaml_parser_load(parser, &more))
+		return fail_parser(s, parser);
+	const yaml_node_t *root = yaml_document_get_root_node(&more);
+	int rc =
+		root ? fail_at(s, &root->start_mark, "", "a second document; a file holds one") : 0;
+	yaml_document_delete(&more);
+	return rc;
+}
+
 static int parse_document(struct source *s, const char *text, size_t len)
 {
 	yaml_parser_t parser;
 	ENSURE(yaml_parser_initialize(&parser), s->err, -ENOMEM, "%s: out of memory", s->name);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
 	int rc = 0;
-	if (!yaml_parser_load(&parser, &s->doc) && parser.error == YAML_MEMORY_ERROR) {
-		rc = error_set(s->err, -ENOMEM, "%s: out of memory", s->name);
-	} else if (parser.error != YAML_NO_ERROR) {
-		/* The reader's errors (encoding) have an offset but no mark: 1:1 then. */
-		rc = fail_at(s, &parser.problem_mark, "", "%s%s%s",
-			parser.context ? parser.context : "", parser.context ? ": " : "",
-			parser.problem ? parser.problem : "not YAML");
+	if (!yaml_parser_load(&parser, &s->doc)) {
+		rc = fail_parser(s, &parser);
+	} else {
+		rc = expect_end(s, &parser);
+		if (rc < 0)
+			yaml_document_delete(&s->doc);
 	}
 	yaml_parser_delete(&parser);
 	return rc;
