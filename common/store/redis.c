@@ -75,8 +75,7 @@ static void redis_lost(struct redis *r, const struct error *why);
 static void redis_connect(struct redis *r);
 static void flush_cb(uv_prepare_t *h);
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void redis_free(struct redis *r)
 {
@@ -108,8 +107,7 @@ static void handle_closed_cb(uv_handle_t *h)
 	handle_gone(h->data);
 }
 
-/* ---- ring --------------------------------------------------------------------------------------
- */
+/* ---- ring ------------------------------------------------------------------------------------ */
 
 static struct pending pending_pop(struct redis *r)
 {
@@ -180,8 +178,7 @@ static void flush_cb(uv_prepare_t *h)
 	}
 }
 
-/* ---- greeting ----------------------------------------------------------------------------------
- */
+/* ---- greeting -------------------------------------------------------------------------------- */
 
 /* The value of "name:value\r\n" in the answer of INFO, cut to out_len; "" when absent. */
 static void info_value(const char *info, const char *name, char *out, size_t out_len)
@@ -271,8 +268,7 @@ static int greet_queue(struct redis *r, struct error *err)
 	return command_queue(r, 1, info, NULL, info_cb, r, err);
 }
 
-/* ---- the connection ----------------------------------------------------------------------------
- */
+/* ---- the connection -------------------------------------------------------------------------- */
 
 static void opened_cb(struct conn *c, void *arg)
 {
@@ -470,8 +466,7 @@ static void timer_cb(struct boot_timer *t, void *arg)
 	}
 }
 
-/* ---- public ------------------------------------------------------------------------------------
- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 static void opts_default(struct redis_opts *o)
 {
@@ -586,8 +581,7 @@ uv_loop_t *redis_loop(const struct redis *r)
 	return r->loop;
 }
 
-/* ---- running the loop --------------------------------------------------------------------------
- */
+/* ---- running the loop ------------------------------------------------------------------------ */
 
 static void wait_over_cb(uv_timer_t *t)
 {

@@ -107,8 +107,7 @@ size_t redis_pending(const struct redis *r);
 /** The loop given to redis_open(). */
 uv_loop_t *redis_loop(const struct redis *r);
 
-/* ---- for tools and tests: run the loop until something is true ---------------------------------
- */
+/* ---- for tools and tests: run the loop until something is true ------------------------------- */
 
 /**
  * Run the loop until the client is up.

@@ -12,8 +12,7 @@
 
 #define PARTITION_MAX 16
 
-/* ---- open, close -------------------------------------------------------------------------------
- */
+/* ---- open, close ----------------------------------------------------------------------------- */
 
 static int prefix_set(struct store *s, const char *partition, struct error *err)
 {
@@ -57,8 +56,7 @@ struct redis *store_redis(const struct store *s)
 	return s->redis;
 }
 
-/* ---- building a call ---------------------------------------------------------------------------
- */
+/* ---- building a call ------------------------------------------------------------------------- */
 
 static void add(struct store *s, const char *data, size_t len)
 {
@@ -167,8 +165,7 @@ int call_send(struct store *s, redis_reply_fn reply, const struct store_req *req
 	return rc;
 }
 
-/* ---- reading an answer -------------------------------------------------------------------------
- */
+/* ---- reading an answer ----------------------------------------------------------------------- */
 
 /* The refusals of functions.lua. */
 static const struct {
@@ -254,8 +251,7 @@ void reply_id(const redisReply *reply, char out[static UUID_TEXT_LEN + 1])
 	snprintf(out, UUID_TEXT_LEN + 1, "%s", reply_text(reply));
 }
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 enum field_type { FIELD_TEXT, FIELD_BLOB, FIELD_U32, FIELD_U64, FIELD_ID };
 

@@ -63,8 +63,7 @@ void store_close(struct store *s);
 /** The connection, for redis_is_up(), redis_pending(), redis_wait_up() and redis_wait(). */
 struct redis *store_redis(const struct store *s);
 
-/* ---- plain data -------------------------------------------------------------------------------
- */
+/* ---- plain data ------------------------------------------------------------------------------ */
 
 struct store_blob {
 	const void *data; /* NULL = absent */
@@ -134,8 +133,7 @@ struct store_job {
 /** Answer of a call that only succeeds or fails. */
 typedef void (*store_done_cb)(const struct error *err, void *arg);
 
-/* ---- broker -----------------------------------------------------------------------------------
- */
+/* ---- broker ---------------------------------------------------------------------------------- */
 
 enum store_verdict {
 	STORE_NEW = 1, /* a job was made (it may wait for an operator) */
@@ -208,8 +206,7 @@ typedef void (*store_reap_cb)(
 int store_reap(struct store *s, uint32_t grace_ms, uint32_t max_lost, uint32_t limit,
 	store_reap_cb cb, void *arg, struct error *err);
 
-/* ---- worker (release also broker) -------------------------------------------------------------
- */
+/* ---- worker (release also broker) ------------------------------------------------------------ */
 
 /* A lease: who calls. */
 struct store_lease {
@@ -308,8 +305,7 @@ int store_park(struct store *s, const struct store_lease *lease, const struct st
 int store_release(struct store *s, const struct store_lease *lease, const char *step,
 	struct store_blob checkpoint, store_done_cb cb, void *arg, struct error *err);
 
-/* ---- operator ---------------------------------------------------------------------------------
- */
+/* ---- operator -------------------------------------------------------------------------------- */
 
 /* The calls of this group name job and device; read the job first (store_job_get). */
 
@@ -333,8 +329,7 @@ int store_deny(struct store *s, const char *uuid, const char *reason, const char
 int store_forget(struct store *s, const char *uuid, const char *job, const char *who,
 	store_done_cb cb, void *arg, struct error *err);
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /** @param dev NULL when err is set (-ENOENT: never seen) */
 typedef void (*store_device_cb)(const struct store_device *dev, const struct error *err, void *arg);
@@ -405,8 +400,7 @@ int store_events(struct store *s, const char *after, uint32_t count, store_event
 int store_audit(struct store *s, const char *event, const char *uuid, const char *who,
 	const char *text, store_done_cb cb, void *arg, struct error *err);
 
-/* ---- peers: operator's view only, never for safety --------------------------------------------
- */
+/* ---- peers: operator's view only, never for safety ------------------------------------------- */
 
 #define STORE_PEER_TTL_MS 10000
 
@@ -425,8 +419,7 @@ typedef void (*store_peers_cb)(
 	const struct store_peer *peers, size_t n, const struct error *err, void *arg);
 int store_peer_list(struct store *s, store_peers_cb cb, void *arg, struct error *err);
 
-/* ---- schema -----------------------------------------------------------------------------------
- */
+/* ---- schema ---------------------------------------------------------------------------------- */
 
 #define STORE_SCHEMA     1 /* version of records and functions */
 #define STORE_PARTITIONS 1

@@ -5,8 +5,7 @@
 
 #include "common/store/store_int.h"
 
-/* ---- admit -------------------------------------------------------------------------------------
- */
+/* ---- admit ----------------------------------------------------------------------------------- */
 
 /* UUIDs of boards whose maker did not set one: many devices carry them. SPEC: hello.md 3, ruling 2
  */
@@ -91,8 +90,7 @@ int store_admit(struct store *s, const struct store_hello *h, const struct store
 	return call_send(s, admit_cb, &req, err);
 }
 
-/* ---- claim -------------------------------------------------------------------------------------
- */
+/* ---- claim ----------------------------------------------------------------------------------- */
 
 #define CLAIM_COLUMNS 10
 
@@ -146,8 +144,7 @@ int store_claim(struct store *s, uint32_t n, uint32_t lease_ms, store_claim_cb c
 	return call_send(s, claim_cb, &req, err);
 }
 
-/* ---- reap --------------------------------------------------------------------------------------
- */
+/* ---- reap ------------------------------------------------------------------------------------ */
 
 static void reap_cb(const redisReply *reply, const struct error *lost, void *arg)
 {

@@ -84,8 +84,7 @@ int store_audit(struct store *s, const char *event, const char *uuid, const char
 	return call_send(s, reply_done, &req, err);
 }
 
-/* ---- peers -------------------------------------------------------------------------------------
- */
+/* ---- peers ----------------------------------------------------------------------------------- */
 
 int store_peer_beat(struct store *s, const struct store_peer *peer, store_done_cb cb, void *arg,
 	struct error *err)

@@ -28,8 +28,7 @@ const char *store_list_name(enum store_list list)
 	return (unsigned)list < STORE_LISTS ? lists[list].name : "?";
 }
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static void device_cb(const redisReply *reply, const struct error *lost, void *arg)
 {
@@ -88,16 +87,16 @@ int store_job_get(struct store *s, const char *id, store_job_cb cb, void *arg, s
 	return call_send(s, job_cb, &req, err);
 }
 
-/* ---- lists -------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
-/* One page of ids. skip = length of the key prefix before each id. */
+/* One page of ids; array is NULL with an error. skip = length of the key prefix before each id. */
 static void ids_answer(struct store_req *req, const redisReply *array, size_t skip,
 	const char *cursor, const struct error *err)
 {
 	const char *ids[2 * PAGE_MAX];
 	size_t n = 0;
-	for (size_t i = 0; !err && i < array->elements && n < sizeof ids / sizeof ids[0]; i++) {
+	for (size_t i = 0; array && !err && i < array->elements && n < sizeof ids / sizeof ids[0];
+		i++) {
 		const char *text = reply_text(array->element[i]);
 		if (strlen(text) > skip)
 			ids[n++] = text + skip;
@@ -162,8 +161,7 @@ int store_job_list(struct store *s, enum store_list list, const char *cursor, ui
 	return call_send(s, range_cb, &req, err);
 }
 
-/* ---- counts ------------------------------------------------------------------------------------
- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 static void counts_cb(const redisReply *reply, const struct error *lost, void *arg)
 {
@@ -192,8 +190,7 @@ int store_counts(struct store *s, store_counts_cb cb, void *arg, struct error *e
 	return call_send(s, counts_cb, &req, err);
 }
 
-/* ---- events ------------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static int event_read(struct store_event *ev, const redisReply *entry, struct error *err)
 {

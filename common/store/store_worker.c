@@ -13,8 +13,7 @@ static void lease_keys(struct store *s, const struct store_lease *lease)
 	call_key(s, "lease", "");
 }
 
-/* ---- begin -------------------------------------------------------------------------------------
- */
+/* ---- begin ----------------------------------------------------------------------------------- */
 
 static void begin_cb(const redisReply *reply, const struct error *lost, void *arg)
 {
@@ -53,8 +52,7 @@ int store_begin(struct store *s, const struct store_lease *lease, const char *ow
 	return call_send(s, begin_cb, &req, err);
 }
 
-/* ---- step, renew -------------------------------------------------------------------------------
- */
+/* ---- step, renew ----------------------------------------------------------------------------- */
 
 int store_step(struct store *s, const struct store_lease *lease, const struct store_step *step,
 	store_done_cb cb, void *arg, struct error *err)
@@ -106,8 +104,7 @@ int store_renew(struct store *s, const struct store_lease *leases, size_t n, uin
 	return call_send(s, renew_cb, &req, err);
 }
 
-/* ---- finish, fail, park, release ---------------------------------------------------------------
- */
+/* ---- finish, fail, park, release ------------------------------------------------------------- */
 
 int store_finish(struct store *s, const struct store_lease *lease, const char *result,
 	const struct store_field *fields, size_t n_fields, store_done_cb cb, void *arg,

@@ -47,8 +47,7 @@ static void move(struct model_job *j, enum model_list list, int64_t score)
 	j->score = score;
 }
 
-/* ---- admit -------------------------------------------------------------------------------------
- */
+/* ---- admit ----------------------------------------------------------------------------------- */
 
 static int64_t pace(struct model *m, bool paced, const struct store_admission *l)
 {
@@ -187,8 +186,7 @@ enum store_verdict model_admit(
 	return STORE_NEW;
 }
 
-/* ---- claim, reap -------------------------------------------------------------------------------
- */
+/* ---- claim, reap ----------------------------------------------------------------------------- */
 
 /* The first job of a list by score and id with a score below the bound, or -1. */
 static int first_of(const struct model *m, enum model_list list, int64_t below)
@@ -276,8 +274,7 @@ void model_reap(
 	}
 }
 
-/* ---- the owner's calls -------------------------------------------------------------------------
- */
+/* ---- the owner's calls ----------------------------------------------------------------------- */
 
 static struct model_job *owned(struct model *m, const struct model_lease *l, bool begun)
 {
@@ -465,8 +462,7 @@ int model_release(struct model *m, const struct model_lease *l)
 	return 0;
 }
 
-/* ---- the operator's calls ----------------------------------------------------------------------
- */
+/* ---- the operator's calls -------------------------------------------------------------------- */
 
 static bool over(const struct model_job *j)
 {
@@ -550,8 +546,7 @@ int model_forget(struct model *m, int dev, int job)
 	return 0;
 }
 
-/* ---- dump --------------------------------------------------------------------------------------
- */
+/* ---- dump ------------------------------------------------------------------------------------ */
 
 struct dump {
 	char **lines;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -51,6 +52,11 @@ static void server_exec(const struct server *s)
 	for (int i = 0; i < SERVER_EXTRA_MAX && s->extra[i]; i++)
 		argv[n++] = s->extra[i];
 	argv[n] = NULL;
+	/* A test that crashes must not leave a server behind, nor a pipe that a reader waits on. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(null, fd);
 	execv("/usr/bin/redis-server", (char **)(uintptr_t)argv);
 	_exit(127);
 }

@@ -41,8 +41,7 @@ struct run {
 
 static const char *const addrs[] = {"10.0.0.1", "10.0.0.2", "10.0.0.3"};
 
-/* ---- random ------------------------------------------------------------------------------------
- */
+/* ---- random ---------------------------------------------------------------------------------- */
 
 static uint64_t rnd(struct run *r, uint64_t n)
 {
@@ -89,8 +88,7 @@ static void same(struct run *r, const char *what, int64_t got, int64_t want)
 			r->site.text, want);
 }
 
-/* ---- the library with a clock in hand ----------------------------------------------------------
- */
+/* ---- the library with a clock in hand -------------------------------------------------------- */
 
 static char *replaced(char *text, const char *from, const char *to)
 {
@@ -120,8 +118,7 @@ static void clock_set(struct run *r)
 	site_raw(&r->site, words, NULL);
 }
 
-/* ---- comparing states --------------------------------------------------------------------------
- */
+/* ---- comparing states ------------------------------------------------------------------------ */
 
 static const char dump_script[] =
 	"local out, p = {}, 'muster:{0}:'\n"
@@ -169,8 +166,7 @@ static void compare_state(struct run *r)
 	freeReplyObject(reply);
 }
 
-/* ---- operations --------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static void op_time(struct run *r)
 {

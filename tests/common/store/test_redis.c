@@ -89,8 +89,7 @@ static void run_until(struct client *c, const int *n, int want)
 	}
 }
 
-/* ---- answers -----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 struct answers {
 	int n, n_ok, n_timeout, n_closed, n_canceled, n_protocol;
@@ -125,8 +124,7 @@ static void incr(struct client *c, int n, struct answers *a)
 		assert_int_equal(redis_command(c->redis, 2, argv, NULL, answer_cb, a, NULL), 0);
 }
 
-/* ---- tests with a server -----------------------------------------------------------------------
- */
+/* ---- tests with a server --------------------------------------------------------------------- */
 
 static void test_pipeline_order_and_big_reply(void **state)
 {
@@ -300,8 +298,8 @@ static void test_tcp_and_acl_user(void **state)
 	(void)state;
 	server_init(&s, "deploy/redis/fast.conf");
 	snprintf(port, sizeof port, "%u", server_free_port());
-	const char *extra[] = {"--port", port, "--bind", "127.0.0.1", "--user",
-		"ann on >right ~* +@all", "--user", "default off"};
+	const char *extra[] = {"--port", port, "--bind", "127.0.0.1", "--user", "ann", "on",
+		">right", "~*", "+@all", "--user", "default", "off"};
 	memcpy(s.extra, extra, sizeof extra);
 	server_start(&s);
 	snprintf(url, sizeof url, "redis://localhost:%s", port); /* by name: the resolver */
@@ -378,8 +376,7 @@ static void test_tls(void **state)
 	server_stop(&s);
 }
 
-/* ---- peers that are no Redis -------------------------------------------------------------------
- */
+/* ---- peers that are no Redis ----------------------------------------------------------------- */
 
 struct peer {
 	uv_tcp_t listener, client;

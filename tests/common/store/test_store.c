@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The C face with the library as it is shipped: what the random sequences of test_model do not see.
+ * Texts that come back, schema, time and expiry by Redis' own clock, full memory, lists, events,
+ * peers, and what the ACL user of each role may and may not do.
+ */
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <openssl/sha.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "tests/common/store/server.h"
+#include "tests/common/store/site.h"
+
+#define DEV1 "00000000-1111-2222-3333-000000000001"
+#define DEV2 "00000000-1111-2222-3333-000000000002"
+
+static struct server server;
+static struct error err;
+
+static const struct store_admission limits = {
+	.cooldown_ms = 120000, .max_waiting = 1000, .subnet_burst = 1};
+
+static int setup(void **state)
+{
+	struct site *t = calloc(1, sizeof *t);
+	site_open(t, server.url, NULL, NULL, NULL);
+	site_raw(t, "FLUSHALL", NULL);
+	assert_int_equal(
+		site_wait(t, store_schema_apply(t->store, site_schema_cb, t, &err), &err), 0);
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	site_close(*state);
+	free(*state);
+	return 0;
+}
+
+static enum store_verdict admit(struct site *t, const char *uuid, const char *addr)
+{
+	struct store_hello h = {
+		.addr = addr, .raw = {"hello\0\xff", 7}, .traceparent = "00-1-2-01"};
+	assert_int_equal(uuid_parse(&h.uuid, uuid), 0);
+	assert_int_equal(
+		site_wait(t, store_admit(t->store, &h, &limits, site_admit_cb, t, &err), &err), 0);
+	return t->verdict;
+}
+
+/* Claim one job and begin it. */
+static struct store_lease owned(struct site *t, const char *owner)
+{
+	assert_int_equal(
+		site_wait(t, store_claim(t->store, 1, 5000, site_claim_cb, t, &err), &err), 0);
+	assert_int_equal(t->n, 1);
+	struct store_lease l = {t->claims[0].id, t->claims[0].uuid, t->claims[0].fence};
+	assert_int_equal(
+		site_wait(t, store_begin(t->store, &l, owner, 30000, site_begin_cb, t, &err), &err),
+		0);
+	return l;
+}
+
+/* ---- schema ---------------------------------------------------------------------------------- */
+
+static void test_schema(void **state)
+{
+	struct site *t = *state;
+	struct store *s = t->store;
+	assert_int_equal(site_wait(t, store_schema_apply(s, site_schema_cb, t, &err), &err), 0);
+	assert_false(t->changed); /* the same text is not loaded again */
+	assert_int_equal(site_wait(t, store_schema_check(s, site_done_cb, t, &err), &err), 0);
+	site_raw(t, "FUNCTION FLUSH", NULL);
+	assert_int_equal(
+		site_wait(t, store_schema_check(s, site_done_cb, t, &err), &err), E_CONFIG);
+	assert_non_null(strstr(t->text, "muster schema apply"));
+	site_raw(t, "HSET muster:sys:meta schema 99", NULL);
+	assert_int_equal(
+		site_wait(t, store_schema_apply(s, site_schema_cb, t, &err), &err), E_CONFIG);
+	site_raw(t, "HSET muster:sys:meta schema 1", NULL);
+	assert_int_equal(site_wait(t, store_schema_apply(s, site_schema_cb, t, &err), &err), 0);
+	assert_true(t->changed);
+}
+
+/* ---- what comes back ------------------------------------------------------------------------- */
+
+struct seen {
+	struct site *site;
+	bool checked;
+};
+
+static void claim_check_cb(const struct store_claim *c, size_t n, const struct error *e, void *arg)
+{
+	struct site *t = arg;
+	assert_int_equal(n, 1);
+	assert_string_equal(c->uuid, DEV1);
+	assert_string_equal(c->addr, "10.0.0.1");
+	assert_string_equal(c->traceparent, "00-1-2-01");
+	assert_int_equal(c->gen, 1);
+	assert_int_equal(c->hello.len, 7);
+	assert_memory_equal(c->hello.data, "hello\0\xff", 7);
+	assert_null(c->checkpoint.data);
+	assert_true(c->fence >= clock_wall_ms() - 60000); /* from TIME */
+	site_claim_cb(c, n, e, t);
+}
+
+static void begin_check_cb(const struct store_job *job, const struct store_device *dev,
+	const struct error *e, void *arg)
+{
+	assert_null(e);
+	assert_string_equal(job->uuid, DEV1);
+	assert_string_equal(job->state, "leased");
+	assert_string_equal(job->owner, "w1");
+	assert_int_equal(job->hello.len, 7);
+	assert_true(job->begun_ms >= job->created_ms);
+	assert_string_equal(dev->uuid, DEV1);
+	assert_string_equal(dev->state, "active");
+	assert_string_equal(dev->job, job->id);
+	assert_string_equal(dev->addr, "10.0.0.1");
+	assert_string_equal(dev->fqdn, "");
+	assert_int_equal(dev->hellos, 1);
+	assert_true(dev->hello_ms > 0 && dev->done_ms == 0);
+	assert_null(dev->sec_pend.data);
+	site_done_cb(e, arg);
+}
+
+static void device_check_cb(const struct store_device *dev, const struct error *e, void *arg)
+{
+	assert_null(e);
+	assert_string_equal(dev->state, "done");
+	assert_string_equal(dev->fqdn, "pc1.corp");
+	assert_string_equal(dev->res, "configured");
+	assert_int_equal(dev->sec_cur.len, 4);
+	assert_memory_equal(dev->sec_cur.data, "\0\1\2\3", 4);
+	assert_null(dev->sec_pend.data);
+	assert_int_equal(dev->dek.len, 3);
+	assert_true(dev->done_ms >= dev->hello_ms);
+	site_done_cb(e, arg);
+}
+
+static void job_check_cb(const struct store_job *job, const struct error *e, void *arg)
+{
+	assert_null(e);
+	assert_string_equal(job->state, "done");
+	assert_string_equal(job->step, "ADMIN_PASSWORD");
+	assert_null(job->hello.data); /* SPEC: ruling 11 */
+	assert_null(job->checkpoint.data);
+	assert_true(job->ended_ms > 0);
+	site_done_cb(e, arg);
+}
+
+static void test_one_life(void **state)
+{
+	struct site *t = *state;
+	struct store *s = t->store;
+	assert_int_equal(admit(t, DEV1, "10.0.0.1"), STORE_NEW);
+	assert_int_equal(admit(t, DEV1, "10.0.0.1"), STORE_DUP);
+	/* Two turns of the loop, else the second answer would find the first one's fields. */
+	t->code = store_claim(s, 16, 5000, claim_check_cb, t, &err);
+	site_wait(t, t->code, &err);
+	struct store_lease l = {t->claims[0].id, t->claims[0].uuid, t->claims[0].fence};
+	for (int i = 0; i < 2; i++) { /* a begun DUP counts no second Hello for begin_check_cb */
+		if (i == 0)
+			site_raw(t, "HSET muster:{0}:dev:" DEV1 " hellos 1", NULL);
+		assert_int_equal(
+			site_wait(
+				t, store_begin(s, &l, "w1", 30000, begin_check_cb, t, &err), &err),
+			0);
+	}
+	struct store_field f[] = {{"fqdn", {"pc1.corp", 8}}, {"dek", {"dek", 3}}};
+	struct store_step st = {.step = "ADMIN_PASSWORD",
+		.ttl_ms = 30000,
+		.checkpoint = {"ck", 2},
+		.act = STORE_SECRET_PENDING,
+		.pending = {"\0\1\2\3", 4},
+		.fields = f,
+		.n_fields = 2};
+	assert_int_equal(site_wait(t, store_step(s, &l, &st, site_done_cb, t, &err), &err), 0);
+	assert_int_equal(
+		site_wait(
+			t, store_finish(s, &l, "configured", NULL, 0, site_done_cb, t, &err), &err),
+		E_STATE);
+	struct store_step promote = {
+		.step = "ADMIN_PASSWORD", .ttl_ms = 30000, .act = STORE_SECRET_PROMOTE};
+	assert_int_equal(site_wait(t, store_step(s, &l, &promote, site_done_cb, t, &err), &err), 0);
+	assert_int_equal(
+		site_wait(
+			t, store_finish(s, &l, "configured", NULL, 0, site_done_cb, t, &err), &err),
+		0);
+	assert_int_equal(
+		site_wait(t, store_device_get(s, DEV1, device_check_cb, t, &err), &err), 0);
+	assert_int_equal(site_wait(t, store_job_get(s, l.job, job_check_cb, t, &err), &err), 0);
+	char words[128];
+	snprintf(words, sizeof words, "TTL muster:{0}:job:%s", l.job);
+	long long ttl = site_raw(t, words, NULL);
+	assert_true(ttl > 7 * 86400 - 60 && ttl <= 7 * 86400); /* SPEC: ruling 24 */
+	assert_int_equal(admit(t, DEV1, "10.0.0.1"), STORE_IGN);
+}
+
+static void ids_check_cb(
+	const char *const *ids, size_t n, const char *cursor, const struct error *e, void *arg)
+{
+	struct site *t = arg;
+	assert_null(e);
+	t->n += n;
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(strlen(ids[i]), UUID_TEXT_LEN);
+	snprintf(t->text, sizeof t->text, "%s", cursor);
+	t->done = true;
+	t->code = 0;
+}
+
+static void test_lists_counts_and_missing(void **state)
+{
+	struct site *t = *state;
+	struct store *s = t->store;
+	char uuid[UUID_TEXT_LEN + 1], cursor[32] = "0";
+	for (int i = 0; i < 250; i++) {
+		snprintf(uuid, sizeof uuid, "00000000-1111-2222-3333-%012d", i);
+		assert_int_equal(admit(t, uuid, "10.0.0.1"), STORE_NEW);
+	}
+	owned(t, "w1");
+	size_t n = t->n = 0;
+	do {
+		struct site keep = *t;
+		site_wait(t,
+			store_job_list(s, STORE_LIST_READY, cursor, 100, ids_check_cb, t, &err),
+			&err);
+		assert_true(t->n - keep.n <= 100);
+		snprintf(cursor, sizeof cursor, "%.31s", t->text);
+		n = t->n;
+	} while (strcmp(cursor, "0") != 0);
+	assert_int_equal(n, 249);
+	/* SCAN may repeat, but here nothing changes meanwhile. */
+	t->n = 0;
+	do {
+		site_wait(t, store_device_list(s, cursor, ids_check_cb, t, &err), &err);
+		snprintf(cursor, sizeof cursor, "%.31s", t->text);
+	} while (strcmp(cursor, "0") != 0);
+	assert_int_equal(t->n, 250);
+	site_wait(t, store_counts(s, site_counts_cb, t, &err), &err);
+	assert_int_equal(t->counts.due, 249);
+	assert_int_equal(t->counts.n[STORE_LIST_READY], 249);
+	assert_int_equal(t->counts.n[STORE_LIST_LEASED], 1);
+	assert_int_equal(t->counts.n[STORE_LIST_DONE], 0);
+	assert_true(t->counts.next_due_ms > 0 && t->counts.next_due_ms <= t->counts.now_ms);
+
+	assert_int_equal(
+		site_wait(t, store_kick(s, "no-such-job", DEV1, "op", NULL, site_done_cb, t, &err),
+			&err),
+		-ENOENT);
+	assert_int_equal(
+		site_wait(t, store_cancel(s, "no-such-job", DEV1, "op", "", site_done_cb, t, &err),
+			&err),
+		-ENOENT);
+}
+
+static void device_missing_cb(const struct store_device *dev, const struct error *e, void *arg)
+{
+	assert_null(dev);
+	site_done_cb(e, arg);
+}
+
+static void job_missing_cb(const struct store_job *job, const struct error *e, void *arg)
+{
+	assert_null(job);
+	site_done_cb(e, arg);
+}
+
+static void test_guards_of_the_face(void **state)
+{
+	struct site *t = *state;
+	struct store *s = t->store;
+	struct store_lease l = {"j", DEV1, 1};
+	struct store_step st = {.step = "X", .act = STORE_SECRET_PENDING};
+	struct store_park p = {.why = "lunch"};
+	struct store_field many[STORE_FIELDS_MAX + 1] = {{"fqdn", {"x", 1}}};
+	assert_int_equal(
+		site_wait(t, store_device_get(s, DEV2, device_missing_cb, t, &err), &err), -ENOENT);
+	assert_int_equal(
+		site_wait(t, store_job_get(s, "x", job_missing_cb, t, &err), &err), -ENOENT);
+	assert_int_equal(store_step(s, &l, &st, site_done_cb, t, &err), E_STATE);
+	assert_int_equal(store_park(s, &l, &p, site_done_cb, t, &err), E_STATE);
+	assert_int_equal(store_begin(s, &l, "", 1, site_begin_cb, t, &err), E_STATE);
+	assert_int_equal(store_claim(s, 0, 1, site_claim_cb, t, &err), E_LIMIT);
+	assert_int_equal(store_claim(s, STORE_BATCH_MAX + 1, 1, site_claim_cb, t, &err), E_LIMIT);
+	assert_int_equal(store_reap(s, 0, 5, 0, site_reap_cb, t, &err), E_LIMIT);
+	assert_int_equal(
+		store_renew(s, &l, STORE_BATCH_MAX + 1, 1, site_renew_cb, t, &err), E_LIMIT);
+	assert_int_equal(
+		store_finish(s, &l, "r", many, STORE_FIELDS_MAX + 1, site_done_cb, t, &err),
+		E_LIMIT);
+	/* The largest batch fits. */
+	struct store_lease batch[STORE_BATCH_MAX];
+	for (size_t i = 0; i < STORE_BATCH_MAX; i++)
+		batch[i] = (struct store_lease){
+			"01890000-0000-7000-8000-000000000000", DEV1, UINT64_MAX};
+	assert_int_equal(
+		site_wait(t, store_renew(s, batch, STORE_BATCH_MAX, 30000, site_renew_cb, t, &err),
+			&err),
+		0);
+	assert_int_equal(t->n, STORE_BATCH_MAX);
+	assert_int_equal(t->codes[STORE_BATCH_MAX - 1], E_STALE);
+	struct store *other = NULL;
+	struct store_opts bad = {.redis.url = server.url, .partition = "a:b"};
+	assert_int_equal(store_open(&other, &t->loop, &bad, NULL, NULL, &err), E_CONFIG);
+}
+
+static void test_backoff(void **state)
+{
+	(void)state;
+	const uint64_t min = 15000, max = 900000;
+	static const uint64_t tops[] = {30000, 60000, 120000, 240000, 480000, 900000, 900000};
+	for (uint32_t tries = 1; tries <= 7; tries++) {
+		uint64_t low = UINT64_MAX, high = 0;
+		for (uint64_t r = 0; r < 2000; r++) {
+			uint64_t d = store_backoff_ms(tries, min, max, r * 0x9e3779b97f4a7c15);
+			low = d < low ? d : low;
+			high = d > high ? d : high;
+		}
+		assert_true(low >= min && high <= tops[tries - 1]);
+		assert_true(low < min + (tops[tries - 1] - min) / 50);
+		assert_true(high > tops[tries - 1] - (tops[tries - 1] - min) / 50);
+	}
+	assert_int_equal(store_backoff_ms(3, 10, 10, 99), 10);
+	assert_int_equal(store_backoff_ms(UINT32_MAX, 1, UINT64_MAX, 0), 1);
+}
+
+/* ---- Redis' own clock ------------------------------------------------------------------------ */
+
+static void test_real_leases(void **state)
+{
+	struct site *t = *state;
+	struct store *s = t->store;
+	assert_int_equal(admit(t, DEV1, "10.0.0.1"), STORE_NEW);
+	assert_int_equal(site_wait(t, store_claim(s, 1, 50, site_claim_cb, t, &err), &err), 0);
+	struct store_lease l = {t->claims[0].id, t->claims[0].uuid, t->claims[0].fence};
+	char old_job[UUID_TEXT_LEN + 1];
+	snprintf(old_job, sizeof old_job, "%s", l.job);
+	l.job = old_job;
+	uint64_t end = clock_boot_ms() + 20000;
+	do
+		site_wait(t, store_reap(s, 50, 5, 10, site_reap_cb, t, &err), &err);
+	while (t->reaped.requeued == 0 && clock_boot_ms() < end);
+	assert_int_equal(t->reaped.requeued, 1);
+	assert_int_equal(
+		site_wait(t, store_begin(s, &l, "w1", 30000, site_begin_cb, t, &err), &err),
+		E_STALE);
+	site_wait(t, store_claim(s, 1, 5000, site_claim_cb, t, &err), &err);
+	assert_int_equal(t->n, 1);
+	assert_true(t->claims[0].fence > l.fence);
+	assert_int_equal(t->claims[0].lost, 0); /* never begun: not lost (ruling 20) */
+}
+
+static void test_pace_is_forgotten(void **state)
+{
+	struct site *t = *state;
+	struct store_admission paced = {
+		.cooldown_ms = 1, .max_waiting = 10, .subnet_rate = 10, .subnet_burst = 1};
+	struct store_hello h = {.addr = "10.0.0.1", .raw = {"x", 1}, .subnet = "10.0.0.0/24"};
+	for (int i = 0; i < 3; i++) {
+		char uuid[UUID_TEXT_LEN + 1];
+		snprintf(uuid, sizeof uuid, "00000000-1111-2222-3333-%012d", i);
+		uuid_parse(&h.uuid, uuid);
+		site_wait(t, store_admit(t->store, &h, &paced, site_admit_cb, t, &err), &err);
+		assert_int_equal(t->verdict, STORE_NEW);
+	}
+	site_wait(t, store_claim(t->store, 10, 5000, site_claim_cb, t, &err), &err);
+	assert_int_equal(t->n, 1); /* the others are due 100 and 200 ms later */
+	long long ttl = site_raw(t, "PTTL muster:{0}:sub:10.0.0.0/24", NULL);
+	assert_true(ttl > 0 && ttl <= 1400);
+}
+
+static void test_full_memory(void **state)
+{
+	struct site *t = *state;
+	struct store *s = t->store;
+	assert_int_equal(admit(t, DEV1, "10.0.0.1"), STORE_NEW);
+	struct store_lease l = owned(t, "w1");
+	site_raw(t, "CONFIG SET maxmemory 1", NULL);
+	assert_int_equal(admit(t, DEV2, "10.0.0.2"), STORE_BUSY);
+	/* What guards a device works on: SPEC: failure matrix 22 */
+	struct store_step st = {.step = "X", .ttl_ms = 30000};
+	assert_int_equal(site_wait(t, store_step(s, &l, &st, site_done_cb, t, &err), &err), 0);
+	assert_int_equal(
+		site_wait(t, store_finish(s, &l, "r", NULL, 0, site_done_cb, t, &err), &err), 0);
+	site_raw(t, "CONFIG SET maxmemory 0", NULL);
+	assert_int_equal(admit(t, DEV2, "10.0.0.2"), STORE_NEW);
+}
+
+/* ---- events, peers --------------------------------------------------------------------------- */
+
+static void events_check_cb(
+	const struct store_event *events, size_t n, const struct error *e, void *arg)
+{
+	static const char *const want[] = {"admit", "claim", "begin", "finish", "revealed"};
+	struct site *t = arg;
+	assert_null(e);
+	assert_int_equal(n, 5);
+	for (size_t i = 0; i < n; i++) {
+		assert_string_equal(events[i].event, want[i]);
+		assert_string_equal(events[i].uuid, DEV1);
+		assert_null(strstr(events[i].text, "hello")); /* SPEC: ruling 11 */
+	}
+	assert_string_equal(events[3].who, "w1");
+	assert_string_equal(events[4].text, "by ticket 7");
+	site_done_cb(e, t);
+}
+
+static void test_events(void **state)
+{
+	struct site *t = *state;
+	struct store *s = t->store;
+	admit(t, DEV1, "10.0.0.1");
+	struct store_lease l = owned(t, "w1");
+	site_wait(t, store_finish(s, &l, "r", NULL, 0, site_done_cb, t, &err), &err);
+	site_wait(t, store_audit(s, "revealed", DEV1, "op", "by ticket 7", site_done_cb, t, &err),
+		&err);
+	assert_int_equal(
+		site_wait(t, store_events(s, "0", 100, events_check_cb, t, &err), &err), 0);
+}
+
+static void peers_check_cb(
+	const struct store_peer *peers, size_t n, const struct error *e, void *arg)
+{
+	struct site *t = arg;
+	assert_null(e);
+	t->n = n;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(peers[i].id, "worker-1") != 0)
+			continue;
+		assert_string_equal(peers[i].role, "worker");
+		assert_string_equal(peers[i].version, "0.1");
+		assert_string_equal(peers[i].host, "h1");
+		assert_int_equal(peers[i].slots, 5000);
+		assert_int_equal(peers[i].used, 7);
+		assert_true(peers[i].drain);
+	}
+	site_done_cb(e, t);
+}
+
+static void test_peers(void **state)
+{
+	struct site *t = *state;
+	struct store *s = t->store;
+	struct store_peer a = {"worker-1", "worker", "0.1", "h1", 5000, 7, true};
+	struct store_peer b = {"broker-1", "broker", "0.1", "h1", 0, 0, false};
+	assert_int_equal(site_wait(t, store_peer_beat(s, &a, site_done_cb, t, &err), &err), 0);
+	assert_int_equal(site_wait(t, store_peer_beat(s, &b, site_done_cb, t, &err), &err), 0);
+	site_wait(t, store_peer_list(s, peers_check_cb, t, &err), &err);
+	assert_int_equal(t->n, 2);
+	site_raw(t, "HSET muster:sys:peers broker-1 1000", NULL); /* long dead */
+	site_raw(t, "FCALL muster_v1_peer_beat 1 muster:sys:peers x t 10000", NULL);
+	assert_int_equal(site_raw(t, "HLEN muster:sys:peers", NULL), 2);
+}
+
+/* ---- the rights of each role ----------------------------------------------------------------- */
+
+static void acl_line(FILE *out, const char *line, const char *mark, const char *password)
+{
+	unsigned char sum[SHA256_DIGEST_LENGTH];
+	char hex[2 * SHA256_DIGEST_LENGTH + 1];
+	const char *at = strstr(line, mark);
+	if (!at)
+		return;
+	SHA256((const unsigned char *)password, strlen(password), sum);
+	hex_encode(sum, sizeof sum, hex);
+	fprintf(out, "%.*s%s%s", (int)(at - line), line, hex, at + strlen(mark));
+}
+
+/* users.acl with passwords filled in: role's name = its password. */
+static void acl_write(const char *path)
+{
+	char line[4096];
+	FILE *in = fopen("deploy/redis/users.acl", "r"), *out = fopen(path, "w");
+	assert_true(in && out);
+	while (fgets(line, sizeof line, in)) {
+		acl_line(out, line, "BROKER_PASSWORD_SHA256", "broker");
+		acl_line(out, line, "WORKER_PASSWORD_SHA256", "worker");
+		acl_line(out, line, "CTL_PASSWORD_SHA256", "ctl");
+		if (strncmp(line, "user default", 12) == 0)
+			fputs(line, out);
+	}
+	fclose(in);
+	fclose(out);
+}
+
+static void refused(struct site *t, const char *words)
+{
+	char text[512];
+	site_raw(t, words, text);
+	if (strncmp(text, "NOPERM", 6) != 0)
+		fail_msg("this role may run: %s (%s)", words, text);
+}
+
+static void test_acl(void **state)
+{
+	static const char *const nobody[] = {"FLUSHALL", "CONFIG GET maxmemory", "KEYS *",
+		"SHUTDOWN", "GET other:key", "ACL LIST", "SCRIPT FLUSH",
+		"FUNCTION DELETE muster_v1", "EVAL return 0", "SAVE", "MONITOR"};
+	struct server acl;
+	struct site ctl, broker, worker;
+	char path[96];
+	(void)state;
+	server_init(&acl, "deploy/redis/fast.conf");
+	snprintf(path, sizeof path, "%s/users.acl", acl.dir);
+	acl_write(path);
+	acl.extra[0] = "--aclfile";
+	acl.extra[1] = path;
+	server_start(&acl);
+	site_open(&ctl, acl.url, "muster-ctl", "ctl", NULL);
+	site_open(&broker, acl.url, "muster-broker", "broker", NULL);
+	site_open(&worker, acl.url, "muster-worker", "worker", NULL);
+	struct site *roles[] = {&ctl, &broker, &worker};
+	for (size_t r = 0; r < 3; r++)
+		for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++)
+			refused(roles[r], nobody[i]);
+
+	struct site *t = &ctl;
+	assert_int_equal(
+		site_wait(t, store_schema_apply(t->store, site_schema_cb, t, &err), &err), 0);
+	assert_int_equal(
+		site_wait(t, store_schema_apply(t->store, site_schema_cb, t, &err), &err), 0);
+	refused(&ctl, "FCALL muster_v1_finish 0");
+	refused(&ctl, "FCALL muster_v1_claim 0");
+	refused(&broker, "FCALL muster_v1_finish 0");
+	refused(&broker, "FCALL muster_v1_step 0");
+	refused(&broker, "FCALL muster_v1_cancel 0");
+	refused(&broker, "FUNCTION LIST");
+	refused(&broker, "DEL muster:{0}:ready");
+	refused(&worker, "FCALL muster_v1_claim 0");
+	refused(&worker, "FCALL muster_v1_admit 0");
+	refused(&worker, "FCALL muster_v1_kick 0");
+	refused(&worker, "FUNCTION LOAD x");
+	refused(&worker, "DEL muster:{0}:ready");
+	refused(&worker, "SCAN 0");
+
+	/* Each does its part of two lives: one that ends well, one that goes all other ways. */
+	struct store_hello paced = {.addr = "10.0.0.2", .raw = {"x", 1}, .subnet = "10.0.0.0/24"};
+	struct store_admission with_pace = limits;
+	with_pace.subnet_rate = 1000;
+	t = &broker;
+	struct store *bs = broker.store, *ws = worker.store, *cs = ctl.store;
+	assert_int_equal(site_wait(t, store_schema_check(bs, site_done_cb, t, &err), &err), 0);
+	assert_int_equal(admit(t, DEV1, "10.0.0.1"), STORE_NEW);
+	assert_int_equal(site_wait(t, store_claim(bs, 1, 5000, site_claim_cb, t, &err), &err), 0);
+	struct store_lease l = {t->claims[0].id, t->claims[0].uuid, t->claims[0].fence};
+	struct store_lease released = l;
+	assert_int_equal(site_wait(t,
+				 store_release(bs, &released, NULL, (struct store_blob){0},
+					 site_done_cb, t, &err),
+				 &err),
+		0);
+	assert_int_equal(site_wait(t, store_claim(bs, 1, 5000, site_claim_cb, t, &err), &err), 0);
+	l.fence = t->claims[0].fence;
+	uuid_parse(&paced.uuid, DEV2);
+	assert_int_equal(
+		site_wait(t, store_admit(bs, &paced, &with_pace, site_admit_cb, t, &err), &err), 0);
+	assert_int_equal(t->verdict, STORE_NEW);
+	assert_int_equal(site_wait(t, store_reap(bs, 0, 5, 10, site_reap_cb, t, &err), &err), 0);
+	assert_int_equal(site_wait(t, store_counts(bs, site_counts_cb, t, &err), &err), 0);
+
+	t = &worker;
+	assert_int_equal(site_wait(t, store_schema_check(ws, site_done_cb, t, &err), &err), 0);
+	struct store_peer peer = {"w", "worker", "1", "h", 1, 0, false};
+	assert_int_equal(site_wait(t, store_peer_beat(ws, &peer, site_done_cb, t, &err), &err), 0);
+	assert_int_equal(
+		site_wait(t, store_begin(ws, &l, "w", 30000, site_begin_cb, t, &err), &err), 0);
+	struct store_field f[] = {{"fqdn", {"a", 1}}, {"realm", {NULL, 0}}};
+	struct store_step st = {.step = "X",
+		.ttl_ms = 30000,
+		.act = STORE_SECRET_PENDING,
+		.pending = {"p", 1},
+		.checkpoint = {"c", 1},
+		.fields = f,
+		.n_fields = 2};
+	assert_int_equal(site_wait(t, store_step(ws, &l, &st, site_done_cb, t, &err), &err), 0);
+	st.act = STORE_SECRET_PROMOTE;
+	st.pending.len = 0;
+	assert_int_equal(site_wait(t, store_step(ws, &l, &st, site_done_cb, t, &err), &err), 0);
+	assert_int_equal(
+		site_wait(t, store_renew(ws, &l, 1, 30000, site_renew_cb, t, &err), &err), 0);
+	assert_int_equal(t->codes[0], 0);
+	struct store_failure fail = {.max_attempts = 8, .err = "e", .txt = "t"};
+	assert_int_equal(site_wait(t, store_fail(ws, &l, &fail, site_fail_cb, t, &err), &err), 0);
+	for (int part = 0; part < 3; part++) {
+		/* Whichever of the two devices comes: park, release, finish. */
+		assert_int_equal(
+			site_wait(&broker, store_claim(bs, 1, 5000, site_claim_cb, &broker, &err),
+				&err),
+			0);
+		assert_int_equal(broker.n, 1);
+		struct store_lease c = {
+			broker.claims[0].id, broker.claims[0].uuid, broker.claims[0].fence};
+		assert_int_equal(
+			site_wait(t, store_begin(ws, &c, "w", 30000, site_begin_cb, t, &err), &err),
+			0);
+		struct store_park p = {.why = "ca", .poll_ms = STORE_NEVER, .err = "e", .txt = "t"};
+		int rc = part == 0   ? store_park(ws, &c, &p, site_done_cb, t, &err)
+			 : part == 1 ? store_release(ws, &c, "X", (struct store_blob){"c", 1},
+					       site_done_cb, t, &err)
+				     : store_finish(ws, &c, "r", f, 2, site_done_cb, t, &err);
+		assert_int_equal(site_wait(t, rc, &err), 0);
+	}
+
+	t = &ctl;
+	t->n = 0;
+	char waiting[UUID_TEXT_LEN + 1];
+	site_wait(t, store_job_list(cs, STORE_LIST_WAIT_CA, "0", 10, ids_check_cb, t, &err), &err);
+	assert_int_equal(t->n, 1);
+	/* The parked one belongs to the device that is still active. */
+	static const char *const devs[] = {DEV1, DEV2};
+	int n_kicked = 0;
+	for (int i = 0; i < 2; i++) {
+		char key[96];
+		snprintf(key, sizeof key, "muster:{0}:dev:%s", devs[i]);
+		const char *argv[] = {"HMGET", key, "job", "state"};
+		redisReply *reply = NULL;
+		assert_int_equal(redis_call(store_redis(cs), 4, argv, NULL, &reply, &err), 0);
+		snprintf(waiting, sizeof waiting, "%s", reply->element[0]->str);
+		bool active = strcmp(reply->element[1]->str, "active") == 0;
+		freeReplyObject(reply);
+		if (!active)
+			continue;
+		n_kicked++;
+		assert_int_equal(site_wait(t,
+					 store_kick(cs, waiting, devs[i], "op", "10.0.0.9",
+						 site_done_cb, t, &err),
+					 &err),
+			0);
+		assert_int_equal(site_wait(t,
+					 store_cancel(cs, waiting, devs[i], "op", "enough",
+						 site_done_cb, t, &err),
+					 &err),
+			0);
+		assert_int_equal(
+			site_wait(t, store_deny(cs, devs[i], "stolen", "op", site_done_cb, t, &err),
+				&err),
+			0);
+		assert_int_equal(
+			site_wait(t, store_deny(cs, devs[i], NULL, "op", site_done_cb, t, &err),
+				&err),
+			0);
+		assert_int_equal(
+			site_wait(t,
+				store_forget(cs, devs[i], waiting, "op", site_done_cb, t, &err),
+				&err),
+			0);
+	}
+	assert_int_equal(n_kicked, 1);
+	assert_int_equal(site_wait(t, store_counts(cs, site_counts_cb, t, &err), &err), 0);
+	assert_int_equal(t->counts.n[STORE_LIST_DONE], 1);
+	assert_int_equal(site_wait(t, store_device_list(cs, "0", ids_check_cb, t, &err), &err), 0);
+	assert_int_equal(
+		site_wait(t, store_audit(cs, "x", "", "op", "", site_done_cb, t, &err), &err), 0);
+	assert_int_equal(site_wait(t, store_peer_list(cs, peers_check_cb, t, &err), &err), 0);
+	assert_int_equal(
+		site_wait(t, store_job_list(cs, STORE_LIST_DONE, "0", 10, ids_check_cb, t, &err),
+			&err),
+		0);
+
+	site_close(&ctl);
+	site_close(&broker);
+	site_close(&worker);
+	server_stop(&acl);
+}
+
+int main(void)
+{
+	if (!server_available())
+		return 77;
+	server_init(&server, "deploy/redis/fast.conf");
+	server_start(&server);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_schema, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_life, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists_counts_and_missing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_guards_of_the_face, setup, teardown),
+		cmocka_unit_test(test_backoff),
+		cmocka_unit_test_setup_teardown(test_real_leases, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pace_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
+		cmocka_unit_test(test_acl),
+	};
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+	server_stop(&server);
+	return rc;
+}
