@@ -264,11 +264,12 @@ static void admin_unreachable(
 	struct session *s, enum device_trouble trouble, const struct error *err)
 {
 	const struct conf_waits *w = &s->w->conf->worker.waits;
-	bool setup_again = trouble == DEVICE_CERTIFICATE && s->leaf_fault == DEVCERT_SELF_SIGNED &&
-			   s->setups < SESSION_SETUPS_MAX;
-	if (setup_again && !s->committed) {
-		go(s, VERDICT_PLAN, PLAN_SETUP,
-			0); /* the commit of an earlier visit did not take */
+	/* Its own certificate still, or a handshake that fails without ours: it is in setup. */
+	bool in_setup = trouble == DEVICE_HANDSHAKE ||
+			(trouble == DEVICE_CERTIFICATE && s->leaf_fault == DEVCERT_SELF_SIGNED);
+	bool setup_again = in_setup && s->setups < SESSION_SETUPS_MAX;
+	if (setup_again && !s->committed) { /* the commit of an earlier visit did not take */
+		go(s, VERDICT_PLAN, PLAN_SETUP, 0);
 	} else if (s->connect_tries < w->reconnect_tries) {
 		s->wake = drive_connect;
 		boot_timer_set_in(&s->timer, w->reconnect_ms);

@@ -53,7 +53,7 @@ static SSL_CTX *make_ctx(struct fake_device *d)
 	if (rc < 0)
 		return NULL;
 	if (!d->configured && !d->no_ask) {
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 		SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
 	}
 	return ctx;
