@@ -45,7 +45,7 @@ local SETTABLE = { fqdn = 1, profile = 1, ou = 1, amt = 1, port = 1, cert_fp = 1
 	ad_dn = 1, realm = 1, tlsp = 1, seen12 = 1, setup_fp = 1, setup_fp3 = 1, suffix = 1, audit = 1,
 	pw_tries = 1, rehello = 1, unconf = 1, dek = 1 }
 
--- Pairs name, value from args[first] on. Checked apart from writing, so that a refusal writes nothing.
+-- Pairs name, value from args[first] on. Checked before anything is written.
 local function fields_check(dev, args, first)
 	for i = first, #args, 2 do
 		if not SETTABLE[args[i]] or args[i + 1] == nil then
@@ -61,31 +61,46 @@ local function fields_check(dev, args, first)
 	return 0
 end
 
-local function fields_set(dev, args, first)
+-- One HSET and one HDEL for all: every command costs time here and again in the append-only file.
+-- set, del: what the caller has to change besides.
+local function fields_set(dev, args, first, set, del)
 	for i = first, #args, 2 do
 		if args[i + 1] == '' then
-			call('HDEL', dev, args[i])
+			del[#del + 1] = args[i]
 		else
-			call('HSET', dev, args[i], args[i + 1])
+			set[#set + 1] = args[i]
+			set[#set + 1] = args[i + 1]
 		end
+	end
+	if #del > 0 then
+		call('HDEL', dev, unpack(del))
+	end
+	if #set > 0 then
+		call('HSET', dev, unpack(set))
 	end
 end
 
--- The guard of every call of an owner. begun = the lease must have been begun.
+-- The guard of every call of an owner. begun = the lease must have been begun. Also says who.
 local function owned(job, fence, uuid, begun)
 	local j = call('HMGET', job, 'st', 'f', 'dev', 'ow')
 	if j[1] ~= 'leased' or j[2] ~= fence or j[3] ~= uuid or (begun and j[4] == '') then
 		return STALE
 	end
-	return 0
+	return 0, j[4]
 end
 
-local function keep_progress(job, step, ck)
+-- set: what the caller has to change in the job besides step and checkpoint.
+local function job_set(job, step, ck, set)
 	if step ~= '' then
-		call('HSET', job, 'step', step)
+		set[#set + 1] = 'step'
+		set[#set + 1] = step
 	end
 	if ck ~= '' then
-		call('HSET', job, 'ck', ck)
+		set[#set + 1] = 'ck'
+		set[#set + 1] = ck
+	end
+	if #set > 0 then
+		call('HSET', job, unpack(set))
 	end
 end
 
@@ -115,43 +130,53 @@ local function pace(sub, now, rate, burst)
 	return due
 end
 
--- Remember where Hellos come from. True when the source swings A, B, A.
-local function note_source(dev, d, addr, now)
-	if d.src == addr then
-		return false
-	end
-	local swing = d.addr_alt == addr and now - tonumber(d.alt_ms) <= SWING_MS
-	if d.src then
-		call('HSET', dev, 'addr_alt', d.src, 'alt_ms', d.last)
-	end
-	call('HSET', dev, 'src', addr)
-	return swing
-end
-
-local DEV_READ = { 'gen', 'job', 'state', 'src', 'addr_alt', 'alt_ms', 'last', 'end_ms', 'quar', 'deny',
-	'rehello', 'unconf', 'sec_cur' }
+local DEV_READ = { 'gen', 'job', 'state', 'src', 'addr_alt', 'alt_ms', 'first', 'last', 'hellos',
+	'hello_ms', 'end_ms', 'quar', 'deny', 'rehello', 'unconf', 'sec_cur', 'err' }
 
 local function read_device(dev)
 	local v, d = call('HMGET', dev, unpack(DEV_READ)), {}
-	for i, name in ipairs(DEV_READ) do
-		d[name] = v[i] or nil
+	for i = 1, #DEV_READ do
+		d[DEV_READ[i]] = v[i] or nil
 	end
 	return d
 end
 
+-- Pairs to write are collected in lists and written at once.
+local function put(w, name, value)
+	w[#w + 1] = name
+	w[#w + 1] = value
+end
+
+-- Count the Hello and remember where it came from. True when the source swings A, B, A.
+local function note_hello(w, d, addr, now)
+	put(w, 'hellos', int((tonumber(d.hellos) or 0) + 1))
+	put(w, 'last', int(now))
+	if not d.first then
+		put(w, 'first', int(now))
+	end
+	if d.src == addr then
+		return false
+	end
+	put(w, 'src', addr)
+	if d.src then
+		put(w, 'addr_alt', d.src)
+		put(w, 'alt_ms', d.last)
+	end
+	return d.addr_alt == addr and now - tonumber(d.alt_ms) <= SWING_MS
+end
+
 -- The job of the device leaves the queue. Its own hash is not declared in admit and stays as it is:
 -- of a job that is neither leased nor over, the list it is in tells the state, not the hash.
-local function quarantine(k, d, uuid, why, now)
+local function quarantine(k, d, uuid, why)
 	for _, list in ipairs({ k.ready, k.ca, k.ad }) do
 		call('ZREM', list, d.job)
 	end
 	call('ZADD', k.manual, NEVER, d.job)
-	call('HSET', k.dev, 'quar', why, 'quar_ms', int(now))
 	event(k.ev, 'quarantine', d.job, uuid, '', '', why)
 end
 
 -- A Hello of a device whose job is alive.
-local function admit_active(k, a, d, swing, now)
+local function admit_active(k, a, d, w, swing, now)
 	if d.quar then
 		return DENY
 	end
@@ -159,10 +184,12 @@ local function admit_active(k, a, d, swing, now)
 		return DUP -- the source is noted, not used (ruling 2)
 	end
 	if swing then
-		quarantine(k, d, a.uuid, 'address_swing', now)
+		quarantine(k, d, a.uuid, 'address_swing')
+		put(w, 'quar', 'address_swing')
+		put(w, 'quar_ms', int(now))
 		return DENY
 	end
-	call('HSET', k.dev, 'addr', a.addr)
+	put(w, 'addr', a.addr)
 	local due = tonumber(call('ZSCORE', k.ready, d.job))
 	if due and due > now then -- in back-off: due now, within the pace (ruling 6)
 		call('ZADD', k.ready, int(math.min(due, pace(k.sub, now, a.rate, a.burst))), d.job)
@@ -182,36 +209,63 @@ local function hold_back(a, d, gen, swing)
 end
 
 -- A new generation keeps the key of its secrets, and the current ones as previous (ruling 16).
-local function open_generation(k, d)
+local function open_generation(k, d, w)
 	if d.sec_cur then
-		call('HSET', k.dev, 'sec_prev', d.sec_cur)
+		put(w, 'sec_prev', d.sec_cur)
 	end
-	call('HDEL', k.dev, 'sec_cur', 'done_ms', 'hello_ms', 'unconf', 'res')
+	d.hello_ms = nil
+	call('HDEL', k.dev, 'sec_cur', 'done_ms', 'unconf', 'res')
 end
 
-local function admit_new(k, a, d, swing, now)
+local function admit_new(k, a, d, w, swing, now)
 	local gen = math.max(tonumber(d.gen) or 0, 1)
 	if d.state == 'done' then
 		gen = gen + 1
-		open_generation(k, d)
+		open_generation(k, d, w)
 	end
 	local quar, err, txt = hold_back(a, d, gen, swing)
-	call('HSET', k.job, 'dev', a.uuid, 'gen', gen, 'st', err and 'waiting' or 'ready', 'pl', a.raw,
-		'try', 0, 'lost', 0, 'f', 0, 'ow', '', 'tp', a.tp, 'cr', int(now), 'v', SCHEMA)
-	call('HSET', k.dev, 'gen', gen, 'job', a.id, 'state', 'active', 'addr', a.addr)
-	call('HSETNX', k.dev, 'hello_ms', int(now))
-	call('HDEL', k.dev, 'err', 'txt')
+	local job = { 'dev', a.uuid, 'gen', gen, 'st', err and 'waiting' or 'ready', 'pl', a.raw, 'try', 0,
+		'lost', 0, 'f', 0, 'ow', '', 'tp', a.tp, 'cr', int(now), 'v', SCHEMA }
+	put(w, 'gen', gen)
+	put(w, 'job', a.id)
+	put(w, 'state', 'active')
+	put(w, 'addr', a.addr)
+	if not d.hello_ms then
+		put(w, 'hello_ms', int(now))
+	end
+	if d.err then
+		call('HDEL', k.dev, 'err', 'txt')
+	end
 	if err then
-		call('HSET', k.job, 'why', 'manual', 'err', err, 'txt', txt)
+		put(job, 'why', 'manual')
+		put(job, 'err', err)
+		put(job, 'txt', txt)
 		call('ZADD', k.manual, NEVER, a.id)
 	else
 		call('ZADD', k.ready, int(pace(k.sub, now, a.rate, a.burst)), a.id)
 	end
 	if quar then
-		call('HSET', k.dev, 'quar', quar, 'quar_ms', int(now))
+		put(w, 'quar', quar)
+		put(w, 'quar_ms', int(now))
 	end
+	call('HSET', k.job, unpack(job))
 	event(k.ev, 'admit', a.id, a.uuid, '', '', err or '')
 	return NEW
+end
+
+local function admit_judge(k, a, d, w, cool, now)
+	local swing = note_hello(w, d, a.addr, now)
+	if d.deny then
+		return DENY
+	elseif d.state == 'active' then
+		return admit_active(k, a, d, w, swing, now)
+	elseif d.state == 'dead' then
+		put(w, 'addr', a.addr)
+		return IGN
+	elseif cool then
+		return IGN
+	end
+	return admit_new(k, a, d, w, swing, now)
 end
 
 -- keys: dev job ready lease wait:ca wait:ad wait:manual ev [sub]
@@ -221,28 +275,16 @@ local function admit(keys, args)
 		ad = keys[6], manual = keys[7], ev = keys[8], sub = keys[9] }
 	local a = { uuid = args[1], id = args[2], addr = args[3], raw = args[4], tp = args[5],
 		placeholder = args[8] == '1', rate = tonumber(args[9]), burst = tonumber(args[10]) }
-	local now, d = now_ms(), read_device(k.dev)
+	local now, d, w = now_ms(), read_device(k.dev), {}
 	local over = d.state ~= 'active' and d.state ~= 'dead'
 	local cool = d.end_ms and now - d.end_ms < tonumber(args[6])
 	if over and not cool and not d.deny and call('ZCARD', k.manual) + call('ZCARD', k.ca) +
 		call('ZCARD', k.ad) >= tonumber(args[7]) then
 		return BUSY
 	end
-	local swing = note_source(k.dev, d, a.addr, now)
-	call('HINCRBY', k.dev, 'hellos', 1)
-	call('HSET', k.dev, 'last', int(now))
-	call('HSETNX', k.dev, 'first', int(now))
-	if d.deny then
-		return DENY
-	elseif d.state == 'active' then
-		return admit_active(k, a, d, swing, now)
-	elseif d.state == 'dead' then
-		call('HSET', k.dev, 'addr', a.addr)
-		return IGN
-	elseif cool then
-		return IGN
-	end
-	return admit_new(k, a, d, swing, now)
+	local verdict = admit_judge(k, a, d, w, cool, now)
+	call('HSET', k.dev, unpack(w))
+	return verdict
 end
 
 -- ---- dispatch ----------------------------------------------------------------------------------
@@ -323,11 +365,11 @@ end
 -- keys: job dev lease ev; args: job uuid fence owner ttl. Answers {0, job, dev} or {refusal}.
 local function begin(keys, args)
 	local job, dev, lease, ev = keys[1], keys[2], keys[3], keys[4]
-	local refusal = owned(job, args[3], args[2], false)
+	local refusal, owner = owned(job, args[3], args[2], false)
 	if refusal ~= 0 then
 		return { refusal }
 	end
-	local owner, now = call('HGET', job, 'ow'), now_ms()
+	local now = now_ms()
 	if owner ~= '' and owner ~= args[4] then
 		return { STALE }
 	end
@@ -350,19 +392,19 @@ local function secrets_check(dev, act)
 	return 0
 end
 
-local function secrets_set(dev, act, pending)
+local function secrets_set(dev, act, pending, set, del)
 	if act == ACT_PENDING then
-		call('HSET', dev, 'sec_pend', pending)
+		put(set, 'sec_pend', pending)
 	elseif act == ACT_DROP then
-		call('HDEL', dev, 'sec_pend')
+		del[1] = 'sec_pend'
 	elseif act == ACT_PROMOTE then
 		local s = call('HMGET', dev, 'sec_pend', 'sec_cur')
 		if s[1] then
 			if s[2] then
-				call('HSET', dev, 'sec_prev', s[2])
+				put(set, 'sec_prev', s[2])
 			end
-			call('HSET', dev, 'sec_cur', s[1])
-			call('HDEL', dev, 'sec_pend')
+			put(set, 'sec_cur', s[1])
+			del[1] = 'sec_pend'
 		end
 	end
 end
@@ -383,9 +425,10 @@ local function step(keys, args)
 		return refusal
 	end
 	call('ZADD', lease, 'GT', int(now_ms() + args[4]), args[1])
-	keep_progress(job, args[5], args[6])
-	secrets_set(dev, args[7], args[8])
-	fields_set(dev, args, 9)
+	local set, del = {}, {}
+	secrets_set(dev, args[7], args[8], set, del)
+	job_set(job, args[5], args[6], {})
+	fields_set(dev, args, 9, set, del)
 	if ACT_NAMES[args[7]] then
 		event(keys[4], 'secret', args[1], args[2], '', args[3], ACT_NAMES[args[7]])
 	end
@@ -412,7 +455,7 @@ local function finish(keys, args)
 	if was[1] == 'done' and was[2] == args[3] and was[4] == args[2] then
 		return was[3] == args[4] and 0 or STATE -- a repeat: the reply was lost
 	end
-	local refusal = owned(job, args[3], args[2], true)
+	local refusal, owner = owned(job, args[3], args[2], true)
 	if refusal == 0 then
 		refusal = fields_check(dev, args, 5)
 	end
@@ -423,15 +466,15 @@ local function finish(keys, args)
 		return refusal
 	end
 	local now = int(now_ms())
-	call('HDEL', dev, 'err', 'txt', 'unconf')
-	fields_set(dev, args, 5) -- may say unconf again: the plan unconfigured the device
 	call('HSET', job, 'st', 'done', 'res', args[4], 'fi', now)
 	call('HDEL', job, 'pl', 'ck', 'err', 'txt')
 	call('EXPIRE', job, KEEP_S)
 	call('ZREM', lease, args[1])
 	list_done(done, args[1], tonumber(now))
-	call('HSET', dev, 'state', 'done', 'res', args[4], 'done_ms', now, 'end_ms', now)
-	event(ev, 'finish', args[1], args[2], call('HGET', job, 'ow'), args[3], args[4])
+	-- The fields may say unconf again: the plan unconfigured the device.
+	fields_set(dev, args, 5, { 'state', 'done', 'res', args[4], 'done_ms', now, 'end_ms', now },
+		{ 'err', 'txt', 'unconf' })
+	event(ev, 'finish', args[1], args[2], owner, args[3], args[4])
 	return 0
 end
 
@@ -440,38 +483,37 @@ end
 -- Answers 0 = will be retried, 1 = dead, or a refusal.
 local function fail(keys, args)
 	local job, dev, lease, ready, dead, ev = keys[1], keys[2], keys[3], keys[4], keys[5], keys[6]
-	local refusal = owned(job, args[3], args[2], true)
+	local refusal, owner = owned(job, args[3], args[2], true)
 	if refusal == 0 then
 		refusal = fields_check(dev, args, 11)
 	end
 	if refusal ~= 0 then
 		return refusal
 	end
-	local now, owner = now_ms(), call('HGET', job, 'ow')
+	local now, id = now_ms(), args[1]
 	local tries = call('HINCRBY', job, 'try', 1)
-	fields_set(dev, args, 11)
-	keep_progress(job, args[9], args[10])
-	call('ZREM', lease, args[1])
-	call('HSET', job, 'ow', '', 'err', args[7], 'txt', args[8])
-	call('HSET', dev, 'err', args[7], 'txt', args[8])
-	if args[4] ~= '1' and tries < tonumber(args[5]) then
-		call('HSET', job, 'st', 'ready')
-		call('ZADD', ready, int(now + args[6]), args[1])
-		event(ev, 'fail', args[1], args[2], owner, args[3], args[7])
-		return 0
+	local dies = args[4] == '1' or tries >= tonumber(args[5])
+	local set = { 'ow', '', 'err', args[7], 'txt', args[8], 'st', dies and 'dead' or 'ready' }
+	local dev_set = { 'err', args[7], 'txt', args[8] }
+	if dies then
+		put(set, 'fi', int(now))
+		put(dev_set, 'state', 'dead')
+		call('ZADD', dead, int(now), id)
+	else
+		call('ZADD', ready, int(now + args[6]), id)
 	end
-	call('HSET', job, 'st', 'dead', 'fi', int(now))
-	call('ZADD', dead, int(now), args[1])
-	call('HSET', dev, 'state', 'dead')
-	event(ev, 'dead', args[1], args[2], owner, args[3], args[7])
-	return 1
+	call('ZREM', lease, id)
+	job_set(job, args[9], args[10], set)
+	fields_set(dev, args, 11, dev_set, {})
+	event(ev, dies and 'dead' or 'fail', id, args[2], owner, args[3], args[7])
+	return dies and 1 or 0
 end
 
 -- keys: job dev lease wait:<why> ev
 -- args: job uuid fence why poll_ms(or never) err txt step checkpoint, fields from 10
 local function park(keys, args)
 	local job, dev, lease, wait, ev = keys[1], keys[2], keys[3], keys[4], keys[5]
-	local refusal = owned(job, args[3], args[2], true)
+	local refusal, owner = owned(job, args[3], args[2], true)
 	if refusal == 0 then
 		refusal = fields_check(dev, args, 10)
 	end
@@ -479,27 +521,26 @@ local function park(keys, args)
 		return refusal
 	end
 	local poll = args[5] == 'never' and NEVER or int(now_ms() + args[5])
-	fields_set(dev, args, 10)
-	keep_progress(job, args[8], args[9])
-	event(ev, 'park', args[1], args[2], call('HGET', job, 'ow'), args[3], args[4] .. ' ' .. args[6])
-	call('HSET', job, 'st', 'waiting', 'why', args[4], 'ow', '', 'err', args[6], 'txt', args[7])
+	job_set(job, args[8], args[9],
+		{ 'st', 'waiting', 'why', args[4], 'ow', '', 'err', args[6], 'txt', args[7] })
+	fields_set(dev, args, 10, {}, {})
 	call('ZREM', lease, args[1])
 	call('ZADD', wait, poll, args[1])
+	event(ev, 'park', args[1], args[2], owner, args[3], args[4] .. ' ' .. args[6])
 	return 0
 end
 
 -- keys: job lease ready ev; args: job uuid fence step checkpoint. Also before begin.
 local function release(keys, args)
 	local job, lease, ready, ev = keys[1], keys[2], keys[3], keys[4]
-	local refusal = owned(job, args[3], args[2], false)
+	local refusal, owner = owned(job, args[3], args[2], false)
 	if refusal ~= 0 then
 		return refusal
 	end
-	keep_progress(job, args[4], args[5])
-	event(ev, 'release', args[1], args[2], call('HGET', job, 'ow'), args[3], '')
-	call('HSET', job, 'st', 'ready', 'ow', '')
+	job_set(job, args[4], args[5], { 'st', 'ready', 'ow', '' })
 	call('ZREM', lease, args[1])
 	call('ZADD', ready, int(now_ms()), args[1])
+	event(ev, 'release', args[1], args[2], owner, args[3], '')
 	return 0
 end
 
@@ -597,7 +638,7 @@ end
 
 -- ---- reading -----------------------------------------------------------------------------------
 
--- keys: job ready lease wait:ca wait:ad wait:manual; args: job. Answers {state, score, fields} or nil.
+-- keys: job ready lease wait:ca wait:ad wait:manual; args: job. Answers {state, score, fields}, nil.
 local function job(keys, args)
 	local fields = call('HGETALL', keys[1])
 	if #fields == 0 then
