@@ -21,13 +21,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/flood/message.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/net/addr.h"
-#include "proto/hello.h"
 
-#define N_HASHES        24        /* as captured from firmware; 841 bytes */
 #define N_SOURCES       60000u    /* distinct source addresses 127.32.0.0 ... */
 #define GIVE_UP_US      30000000u /* no progress for this long ends the run */
 #define EVENTS_PER_TURN 512
@@ -85,26 +84,6 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* The message of device number i: the template with its UUID in place. */
-static int make_template(struct buf *out)
-{
-	static uint8_t bytes[N_HASHES][32];
-	struct hello_hash hashes[N_HASHES];
-	struct hello h = {.version = HELLO_V_PKI, .uuid.b = {1}};
-	for (size_t i = 0; i < N_HASHES; i++) {
-		memset(bytes[i], (int)(i + 1), sizeof bytes[i]);
-		hashes[i] = (struct hello_hash){HELLO_SHA256, sizeof bytes[i], bytes[i]};
-	}
-	return hello_encode(out, &h, hashes, N_HASHES, NULL);
-}
-
-static void set_device(struct flood *f, uint64_t number)
-{
-	uint8_t *uuid = f->message.data + 8; /* SPEC: hello.md 2 */
-	memset(uuid, 0xf1, 16);
-	memcpy(uuid + 8, &number, sizeof number);
-}
-
 static void finish(struct flood *f, uint32_t slot, bool accepted)
 {
 	struct call *c = &f->calls[slot];
@@ -153,7 +132,7 @@ static void on_ready(struct flood *f, uint32_t slot, uint32_t events)
 	if (c->fd < 0)
 		return;
 	if (!c->sent && (events & EPOLLOUT)) {
-		set_device(f, c->number);
+		message_set_device(&f->message, c->number);
 		c->sent = true;
 		/* 841 bytes fit a fresh socket buffer whole. */
 		if (send(c->fd, f->message.data, f->message.len, MSG_NOSIGNAL) !=
@@ -233,9 +212,8 @@ int main(int argc, char **argv)
 	f.calls = calloc(f.o.concurrency, sizeof *f.calls);
 	f.free_list = calloc(f.o.concurrency, sizeof *f.free_list);
 	f.latency_us = calloc(f.o.count, sizeof *f.latency_us);
-	buf_init(&f.message, HELLO_MAX_LEN);
 	if (f.epoll < 0 || !f.calls || !f.free_list || !f.latency_us ||
-		make_template(&f.message) < 0) {
+		message_make(&f.message) < 0) {
 		fputs("muster-flood: out of memory\n", stderr);
 		return 1;
 	}
