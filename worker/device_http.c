@@ -162,6 +162,11 @@ static void on_challenge(struct device *d)
 		pause_ms = d->env->conf->waits.password_ms;
 	}
 	bool more = d->ops->credential(d->credential, &user, &password, d->arg);
+	if (!more && d->logins > 0) { /* a nonce that was reset meanwhile looks like a refusal: the
+					 list again, as far as DEVICE_LOGINS_MAX goes */
+		d->credential = 0;
+		more = d->ops->credential(0, &user, &password, d->arg);
+	}
 	if (!more || d->logins >= DEVICE_LOGINS_MAX || d->sends >= SENDS_MAX) {
 		error_set(&err, E_AUTH,
 			d->logins ? "%u password(s) refused by the device"
@@ -220,7 +225,7 @@ static void on_done(struct http_client *h, bool reusable, void *arg)
 {
 	struct device *d = arg;
 	d->idle_since_ms = clock_boot_ms();
-	if (!reusable) {
+	if (!reusable || d->status == 401 || d->status == 400) { /* SPEC: wsman.md 2 */
 		http_close(h);
 		d->http = NULL;
 		d->ready = false;

@@ -84,18 +84,6 @@ void drive_stepped(struct session *s)
 	}
 }
 
-/* Secrets exist before the first row that sends one is built. */
-static bool secrets_ready(struct session *s)
-{
-	struct error err = {0};
-	if (s->row->effect != EFFECT_SECRET || session_make_secrets(s, &err) == 0)
-		return true;
-	session_set_failure(s, FAIL_MANUAL, "no_password",
-		"the passwords of profile %s cannot be made: %s", s->profile.name, err.text);
-	drive_verdict(s, (struct verdict){.kind = VERDICT_FAIL});
-	return false;
-}
-
 static void run_built(struct session *s)
 {
 	struct wsman_request rq = {0};
@@ -126,7 +114,7 @@ static void run_row(struct session *s)
 		drive_connect(s);
 	else if (s->row->kind == KIND_WORK && s->row->effect != EFFECT_READ)
 		lease_step(s, STORE_SECRET_KEEP, 0);
-	else if (secrets_ready(s))
+	else
 		run_built(s);
 }
 
@@ -140,8 +128,28 @@ static void enter(struct session *s, size_t at)
 	boot_timer_set_in(&s->timer, 0);
 }
 
+/* Before the device is connected: a device that asks for a login may know the profile's MEBx
+ * password. The first step() makes them durable. */
+static bool secrets_ready(struct session *s)
+{
+	struct error err = {0};
+	if (session_make_secrets(s, &err) == 0)
+		return true;
+	session_set_failure(s, FAIL_MANUAL, "no_password",
+		"the passwords of profile %s cannot be made: %s", s->profile.name, err.text);
+	session_fail(s);
+	return false;
+}
+
 void drive_plan(struct session *s, enum plan_id plan)
 {
+	if (s->pending_dirty) { /* never written ahead, so on no device */
+		secret_set_free(&s->secrets.pend);
+		s->pending_dirty = false;
+	}
+	s->pend_first = s->secrets.pend.n > 0;
+	if (plan == PLAN_SETUP && !secrets_ready(s))
+		return;
 	if (plan == PLAN_SETUP) {
 		s->setups++;
 		s->phase_deadline_ms =

@@ -71,16 +71,13 @@ void drive_connect(struct session *s)
 			connect_now(s);
 		return;
 	}
-	if (s->connect_tries++ == 0) {
-		enum tls_profile p = s->device.worked ? s->device.profile
-				     : s->tlsp_known  ? s->tlsp
-						      : TLS_PROFILE_M;
-		device_set_role(&s->device, DEVICE_ADMIN, tls_profile_after(p));
-		if (s->committed) { /* the device restarts its port */
-			s->wake = connect_now;
-			boot_timer_set_in(&s->timer, w->reconnect_first_ms);
-			return;
-		}
+	/* Each try is a ladder of its own: what failed while the port restarted says nothing. */
+	device_set_role(&s->device, DEVICE_ADMIN,
+		tls_profile_after(s->tlsp_known ? s->tlsp : TLS_PROFILE_M));
+	if (s->connect_tries++ == 0 && s->committed) { /* the device restarts its port */
+		s->wake = connect_now;
+		boot_timer_set_in(&s->timer, w->reconnect_first_ms);
+		return;
 	}
 	connect_now(s);
 }
@@ -90,8 +87,10 @@ static void on_connected(void *arg)
 	struct session *s = arg;
 	if (tls_profile_is_legacy(s->device.profile))
 		metric_add(&worker_metrics[WM_LEGACY], 1);
-	s->tlsp = s->device.profile;
-	s->tlsp_known = true;
+	if (s->device.role == DEVICE_SETUP) { /* the other side's follows from it */
+		s->tlsp = s->device.profile;
+		s->tlsp_known = true;
+	}
 	go(s, VERDICT_NEXT, 0, 0);
 }
 
@@ -121,7 +120,9 @@ static bool on_may_write(void *arg)
 
 static const struct secret factory_password = {.data = (uint8_t *)"admin", .len = 5};
 
-/* SPEC: ruling 17 */
+/* The list keeps its order as long as a login lasts: a credential is known by its number. The
+ * pending password comes first when the device may have it since before this login, last when it
+ * was sent under it. SPEC: ruling 17 */
 static bool on_credential(unsigned i, const char **user, const struct secret **password, void *arg)
 {
 	struct session *s = arg;
@@ -131,17 +132,20 @@ static bool on_credential(unsigned i, const char **user, const struct secret **p
 	const struct secret *cur = secret_set_get(&s->secrets.cur, "admin");
 	const struct secret *prev = secret_set_get(&s->secrets.prev, "admin");
 	const struct secret *mebx = secret_set_get(&s->secrets.pend, "mebx");
-	if (pend && s->ck.passwords_sent)
+	if (pend && s->pend_first)
 		list[n++] = pend;
 	if (cur)
 		list[n++] = cur;
 	if (prev)
 		list[n++] = prev;
-	if (n == 0 && s->device.role == DEVICE_SETUP) {
+	if (!cur && !prev && s->device.role == DEVICE_SETUP) {
 		list[n++] = &factory_password;
-		if (mebx)
+		/* a random one was not there before us */
+		if (mebx && s->profile.mebx_password.source != PROFILE_PASSWORD_RANDOM)
 			list[n++] = mebx;
 	}
+	if (pend && !s->pend_first && s->ck.passwords_sent)
+		list[n++] = pend;
 	if (i >= n)
 		return false;
 	*user = "admin";
@@ -264,9 +268,12 @@ static void admin_unreachable(
 	struct session *s, enum device_trouble trouble, const struct error *err)
 {
 	const struct conf_waits *w = &s->w->conf->worker.waits;
-	/* Its own certificate still, or a handshake that fails without ours: it is in setup. */
-	bool in_setup = trouble == DEVICE_HANDSHAKE ||
-			(trouble == DEVICE_CERTIFICATE && s->leaf_fault == DEVCERT_SELF_SIGNED);
+	/* A leaf of its own still (self-signed or on-die), or a handshake that fails without ours:
+	 * it may be in setup, which begins with reads and leads back here if it is not. */
+	bool other_leaf =
+		s->leaf_fault == DEVCERT_SELF_SIGNED || s->leaf_fault == DEVCERT_NOT_INSTALLED;
+	bool in_setup =
+		trouble == DEVICE_HANDSHAKE || (trouble == DEVICE_CERTIFICATE && other_leaf);
 	bool setup_again = in_setup && s->setups < SESSION_SETUPS_MAX;
 	if (setup_again && !s->committed) { /* the commit of an earlier visit did not take */
 		go(s, VERDICT_PLAN, PLAN_SETUP, 0);
@@ -277,8 +284,7 @@ static void admin_unreachable(
 		s->committed = false;
 		go(s, VERDICT_PLAN, PLAN_SETUP, 0);
 	} else if (trouble == DEVICE_CERTIFICATE) {
-		fail(s, s->leaf_fault == DEVCERT_SELF_SIGNED ? FAIL_RETRY : FAIL_DEAD,
-			"wrong_certificate", err);
+		fail(s, other_leaf ? FAIL_RETRY : FAIL_DEAD, "wrong_certificate", err);
 	} else {
 		fail(s, FAIL_RETRY, "unreachable", err);
 	}
@@ -305,6 +311,16 @@ static void on_http(struct session *s, const struct error *err)
 		fail(s, status == 403 || status == 404 ? FAIL_DEAD : FAIL_RETRY, "http", err);
 }
 
+/* A device in setup asks for our certificate; what does not, at two visits and with nothing of ours
+ * on it, was configured by somebody else. SPEC: ruling 18 */
+static void on_not_asked(struct session *s, bool ours, const struct error *err)
+{
+	if (s->device.proof.asked || ours || s->attempt == 0)
+		fail(s, FAIL_RETRY, "not_in_setup", err);
+	else
+		fail(s, FAIL_DEAD, "already_configured", err);
+}
+
 static void on_failed(enum device_trouble trouble, const struct error *err, void *arg)
 {
 	struct session *s = arg;
@@ -327,9 +343,11 @@ static void on_failed(enum device_trouble trouble, const struct error *err, void
 	} else if (trouble == DEVICE_HTTP) {
 		on_http(s, err);
 	} else if (trouble == DEVICE_LOGIN) {
-		fail(s, FAIL_DEAD, "unknown_password", err);
+		/* One visit can be deceived by nonces that are reset; a second one settles it. */
+		bool settled = s->device.logins == 0 || s->pw_tries > DEVICE_LOGINS_MAX;
+		fail(s, settled ? FAIL_DEAD : FAIL_RETRY, "unknown_password", err);
 	} else if (trouble == DEVICE_NOT_ASKED) {
-		fail(s, FAIL_RETRY, "not_in_setup", err);
+		on_not_asked(s, ours, err);
 	} else if (trouble == DEVICE_CERTIFICATE) {
 		fail(s, FAIL_DEAD, "wrong_certificate", err);
 	} else {

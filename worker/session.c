@@ -72,20 +72,31 @@ int session_make_secrets(struct session *s, struct error *err)
 /* ---- resolve
  * -------------------------------------------------------------------------------------- */
 
+/* What the last owner was given, checked anew. One that is no good any more is not installed; but a
+ * device that may have committed it is still known by it, and VERIFY names the fault. */
+static void recall_certificate(struct session *s)
+{
+	struct devcert_want want = {.ca = s->w->device_ca,
+		.fqdn = s->ck.fqdn,
+		.now_s = (int64_t)(clock_wall_ms() / 1000)};
+	if (devcert_check_issued(s->ck.certificate.data, s->ck.certificate.len, &want, s->cert_fp,
+		    NULL) == DEVCERT_OK)
+		return;
+	const unsigned char *p = s->ck.certificate.data;
+	X509 *x = s->ck.commits ? d2i_X509(NULL, &p, (long)s->ck.certificate.len) : NULL;
+	if (!x || devcert_fingerprint(x, s->cert_fp) < 0) {
+		s->cert_fp[0] = '\0';
+		checkpoint_drop_key(&s->ck);
+	}
+	X509_free(x);
+}
+
 static void session_run(struct session *s)
 {
-	struct error err = {0};
 	s->life = LIFE_RUN;
 	s->device.legacy = s->w->conf->worker.legacy && s->profile.tls.legacy;
-	if (s->ck.certificate
-			.len) { /* what the last owner was given: its fingerprint, checked anew */
-		struct devcert_want want = {.ca = s->w->device_ca,
-			.fqdn = s->ck.fqdn,
-			.now_s = (int64_t)(clock_wall_ms() / 1000)};
-		if (devcert_check_issued(s->ck.certificate.data, s->ck.certificate.len, &want,
-			    s->cert_fp, &err) != DEVCERT_OK)
-			checkpoint_drop_key(&s->ck);
-	}
+	if (s->ck.certificate.len)
+		recall_certificate(s);
 	/* SPEC: provisioning.md 7: after a commit was sent, look at the configured side first. */
 	drive_plan(s, s->ck.commits && s->cert_fp[0] ? PLAN_ADMIN : PLAN_SETUP);
 }

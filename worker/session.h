@@ -129,6 +129,7 @@ struct session {
 	struct profile profile;
 	struct device_secrets secrets;
 	bool had_dek;       /* the record holds our DEK already */
+	bool pend_first;    /* secrets.pend may be on the device: tried before the others */
 	bool pending_dirty; /* secrets.pend is not durable yet: the next step() carries it */
 	uint32_t pw_tries;  /* refused passwords, in the device's record */
 	uint8_t expected_otp[RESOLVE_OTP_MAX];

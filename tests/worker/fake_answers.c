@@ -264,7 +264,11 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	} else if (strcmp(rq->method, "GetLowAccuracyTimeSynch") == 0) {
 		buf_adds(&inner, "<h:Ta0>1704586865</h:Ta0>");
 	} else if (strcmp(rq->method, "SetAdminAclEntryEx") == 0) {
-		copy(d->password_b64, sizeof d->password_b64, in, "DigestPassword");
+		d->nonce++; /* an ACL change ends the logins. SPEC: wsman.md 3.2 */
+		if (d->keep_password)
+			d->keep_password--;
+		else
+			copy(d->password_b64, sizeof d->password_b64, in, "DigestPassword");
 	} else if (strcmp(rq->method, "GetAdminNetAclEntryStatus") == 0) {
 		buf_adds(&inner, "<h:IsDefault>false</h:IsDefault>");
 	} else if (strcmp(rq->method, "CommitChanges") == 0) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/codec.h"
 #include "common/base/err.h"
@@ -20,14 +21,15 @@
 static struct acceptor *acceptor;
 static struct fake_pki *site;
 
-#define REALM "Digest:F3EB554784E729164447A89F60B641C5"
-#define NONCE "0123456789abcdef"
+#define REALM     "Digest:F3EB554784E729164447A89F60B641C5"
+#define NONCE_LEN 8
 
 struct peer {
 	struct fake_device *d;
 	struct conn *c;
 	struct buf in;
 	bool flood;
+	bool closed; /* said no and closes: what comes now finds nobody */
 };
 
 static int accept_any(X509_STORE_CTX *ctx, void *arg)
@@ -48,13 +50,24 @@ static SSL_CTX *make_ctx(struct fake_device *d)
 		id.leaf = installed = d2i_X509(NULL, &p, (long)d->cert.len);
 		id.key = d->key;
 	}
+	if (!d->configured && d->on_die) {
+		id.leaf = site->prov;
+		id.key = site->prov_key;
+	}
 	int rc = tls_ctx_server(&ctx, &id, &err);
 	X509_free(installed);
 	if (rc < 0)
 		return NULL;
 	if (!d->configured && !d->no_ask) {
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		SSL_CTX_set_verify(ctx,
+			SSL_VERIFY_PEER | (d->on_die ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
 		SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
+	}
+	if (d->tls11) {
+		SSL_CTX_set_security_level(ctx, 0);
+		SSL_CTX_set_min_proto_version(ctx, TLS1_1_VERSION);
+		SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
+		SSL_CTX_set_cipher_list(ctx, "AES128-SHA:AES256-SHA");
 	}
 	return ctx;
 }
@@ -130,18 +143,26 @@ static bool fault_now(struct fake_device *d, const char *row)
 	return true;
 }
 
-static void authenticate_header(char *out, size_t size)
+/* A refusal closes the connection, whether the header says so or not. SPEC: wsman.md 2 */
+static const char *close_header(struct peer *p)
 {
-	snprintf(out, size,
-		"WWW-Authenticate: Digest realm=\"" REALM "\", nonce=\"" NONCE
-		"\",stale=\"false\",qop=\"auth\"\r\nConnection: close\r\n");
+	p->closed = p->d->no_header;
+	return p->d->no_header ? "" : "Connection: close\r\n";
 }
 
 static void challenge(struct peer *p)
 {
 	char extra[256];
-	authenticate_header(extra, sizeof extra);
+	snprintf(extra, sizeof extra,
+		"WWW-Authenticate: Digest realm=\"" REALM
+		"\", nonce=\"%0*x\",stale=\"false\",qop=\"auth\"\r\n%s",
+		NONCE_LEN, p->d->nonce, close_header(p));
 	send_text(p, "401 Unauthorized", extra, "<html>no</html>");
+}
+
+void fake_device_password(struct fake_device *d, const char *password)
+{
+	digest_password("admin", REALM, password, d->password_b64);
 }
 
 /* HA1 is what SetAdminAclEntryEx gave: MD5(user:realm:password). */
@@ -149,15 +170,19 @@ static bool login_ok(struct fake_device *d, const char *value, size_t len)
 {
 	struct digest_authorization a;
 	struct buf raw;
-	char ha1[33];
+	char ha1[33], nonce[NONCE_LEN + 1];
+	if (value && ++d->n_logins == d->reset_nonce)
+		d->nonce++;
+	snprintf(nonce, sizeof nonce, "%0*x", NONCE_LEN, d->nonce);
 	buf_init(&raw, 64);
 	bool ok = value && digest_parse_authorization(&a, value, len, NULL) == 0 &&
 		  base64_decode(&raw, d->password_b64, strlen(d->password_b64)) == 0 &&
 		  raw.len == 16;
 	if (ok) {
 		hex_encode(raw.data, 16, ha1);
-		ok = strcmp(a.nonce, NONCE) == 0 &&
-		     digest_authorization_ok(&a, ha1, "POST", NULL, 0);
+		bool known = digest_authorization_ok(&a, ha1, "POST", NULL, 0);
+		d->n_wrong += !known;
+		ok = known && strcmp(a.nonce, nonce) == 0;
 	}
 	buf_free(&raw);
 	return ok;
@@ -180,9 +205,7 @@ static bool wrong_answer(struct peer *p, struct fake_request *rq)
 	buf_init(&b, 65536);
 	switch (fault) {
 	case FAKE_401: challenge(p); break;
-	case FAKE_HTML:
-		send_text(p, "400 Bad Request", "Connection: close\r\n", "<html>bad</html>");
-		break;
+	case FAKE_HTML: send_text(p, "400 Bad Request", close_header(p), "<html>bad</html>"); break;
 	case FAKE_FLOOD: start_flood(p, false); break;
 	case FAKE_CHUNKS: start_flood(p, true); break;
 	case FAKE_SILENT: break;
@@ -215,7 +238,7 @@ static bool wrong_answer(struct peer *p, struct fake_request *rq)
 	}
 	if (b.len)
 		send_http(p, rq->is_fault ? "400 Bad Request" : "200 OK",
-			rq->is_fault ? "Connection: close\r\n" : "", &b);
+			rq->is_fault ? close_header(p) : "", &b);
 	buf_free(&b);
 	return true;
 }
@@ -254,7 +277,7 @@ static bool one_request(struct peer *p, char *head, const uint8_t *body, size_t 
 	d->n_requests++;
 	judge_step(d, rq.row);
 	const char *auth = header(head, "Authorization:", &auth_len);
-	if (d->configured && !login_ok(d, auth, auth_len)) {
+	if ((d->configured || d->setup_login) && !login_ok(d, auth, auth_len)) {
 		challenge(p);
 		return true;
 	}
@@ -281,6 +304,11 @@ static void on_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
 {
 	(void)c;
 	struct peer *p = arg;
+	if (p->closed) {
+		p->d->n_dead++;
+		peer_drop(p);
+		return;
+	}
 	buf_add(&p->in, data, len);
 	for (;;) {
 		const char *text = buf_cstr(&p->in);
@@ -318,6 +346,11 @@ static const struct conn_events events = {
 static void on_accept(int fd, const struct net_addr *peer_addr, void *arg)
 {
 	struct fake_device *d = arg;
+	if (d->configured && d->drop_admin) {
+		d->drop_admin--;
+		close(fd);
+		return;
+	}
 	struct peer *p = calloc(1, sizeof *p);
 	struct conn_opts o = {.addr = *peer_addr, .tls = make_ctx(d)};
 	buf_init(&p->in, 1 << 20);

@@ -52,6 +52,13 @@ struct fake_device {
 	unsigned times;   /* how often; 0 = always */
 	bool self_signed; /* keeps its own certificate after the commit */
 	bool no_ask;      /* no CertificateRequest in setup */
+	bool on_die;      /* in setup: a leaf with another issuer, and no certificate is well too */
+	bool tls11;       /* speaks TLS 1.1 only */
+	bool no_header;   /* closes after 401 and 400 without saying so in the header */
+	bool setup_login; /* asks for a login in setup too */
+	unsigned keep_password; /* so many SetAdminAclEntryEx are answered and not obeyed */
+	unsigned reset_nonce;   /* the n-th request with an answer meets a new nonce; 0 = none */
+	unsigned drop_admin;    /* configured: so many connections are closed in the handshake */
 	/* state */
 	bool configured, committed;
 	bool has_key, has_context, tls_on;
@@ -60,6 +67,10 @@ struct fake_device {
 	char host[64], domain[200], ping[8], redirection[8], listener[8], consent[16];
 	char opt_in_policy[8], webui[8], kvm[8], power[8];
 	unsigned n_requests, n_connections, n_commits, n_generates, n_mutations_unstepped;
+	unsigned nonce;    /* number of the present one */
+	unsigned n_logins; /* requests with an answer to a challenge */
+	unsigned n_wrong;  /* of these with a wrong password */
+	unsigned n_dead;   /* requests on a connection that was closed */
 	char last_row[64];
 };
 
@@ -69,6 +80,9 @@ void fake_pki_free(struct fake_pki *p);
 /** A certificate signed by key of issuer (self-signed when issuer is NULL). */
 X509 *fake_cert(const char *cn, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, const char *eku,
 	bool ca, const char *dns);
+
+/** Give the device a password, as if it had been set before. */
+void fake_device_password(struct fake_device *d, const char *password);
 
 int fake_device_start(struct fake_device *d, uv_loop_t *loop, struct fake_pki *pki);
 void fake_device_reset(struct fake_device *d);

@@ -52,9 +52,9 @@ static void answer_begin(struct reply *r)
 	struct store_device dev = {.state = "active",
 		.addr = "",
 		.fqdn = "",
-		.tlsp = "",
+		.tlsp = f->tlsp,
 		.seen12 = "",
-		.pw_tries = "",
+		.pw_tries = f->pw_tries,
 		.amt = ""};
 	struct store_job job = {.tries = f->tries, .gen = f->gen};
 	job.checkpoint = (struct store_blob){f->checkpoint.data, f->checkpoint.len};
@@ -105,6 +105,21 @@ static void keep(struct buf *b, struct store_blob blob)
 		abort();
 }
 
+static void keep_fields(const struct store_field *fields, size_t n)
+{
+	struct fake_store *f = &fake_store;
+	for (size_t i = 0; i < n; i++) {
+		int len = (int)fields[i].value.len;
+		const char *text = len ? fields[i].value.data : "";
+		if (strcmp(fields[i].name, "dek") == 0 && f->dek.len == 0)
+			keep(&f->dek, fields[i].value);
+		else if (strcmp(fields[i].name, "pw_tries") == 0)
+			snprintf(f->pw_tries, sizeof f->pw_tries, "%.*s", len, text);
+		else if (strcmp(fields[i].name, "tlsp") == 0)
+			snprintf(f->tlsp, sizeof f->tlsp, "%.*s", len, text);
+	}
+}
+
 int store_begin(struct store *s, const struct store_lease *lease, const char *owner,
 	uint32_t ttl_ms, store_begin_cb cb, void *arg, struct error *err)
 {
@@ -131,15 +146,15 @@ int store_step(struct store *s, const struct store_lease *lease, const struct st
 	keep(&f->checkpoint, step->checkpoint);
 	if (step->act == STORE_SECRET_PENDING) {
 		keep(&f->pend, step->pending);
-		f->pend_before_secret |= strcmp(step->step, "mebx.set") == 0;
 	} else if (step->act == STORE_SECRET_PROMOTE && f->pend.len) {
 		keep(&f->prev, (struct store_blob){f->cur.data, f->cur.len});
 		keep(&f->cur, (struct store_blob){f->pend.data, f->pend.len});
 		f->pend.len = 0;
 	}
-	for (size_t i = 0; i < step->n_fields; i++)
-		if (strcmp(step->fields[i].name, "dek") == 0 && f->dek.len == 0)
-			keep(&f->dek, step->fields[i].value);
+	f->pend_before_secret |= strcmp(step->step, "mebx.set") == 0 && f->pend.len > 0;
+	keep_fields(step->fields, step->n_fields);
+	if (f->lost_at && strcmp(f->lost_at, step->step) == 0)
+		error_set(&r->err, E_STALE, "another owner");
 	return 0;
 }
 
@@ -167,13 +182,15 @@ int store_finish(struct store *s, const struct store_lease *lease, const char *r
 	const struct store_field *fields, size_t n_fields, store_done_cb cb, void *arg,
 	struct error *err)
 {
-	(void)s, (void)lease, (void)fields, (void)n_fields, (void)err;
+	(void)s, (void)lease, (void)err;
 	struct reply *r = reply_new(arg);
 	r->done = cb;
 	if (!r->err.code && fake_store.pend.len)
 		error_set(&r->err, E_STATE, "a secret is pending");
-	else if (!r->err.code)
+	else if (!r->err.code) {
+		keep_fields(fields, n_fields);
 		ended("finish", NULL, result, NULL);
+	}
 	return 0;
 }
 
@@ -187,6 +204,7 @@ int store_fail(struct store *s, const struct store_lease *lease, const struct st
 	if (r->err.code)
 		return 0;
 	keep(&fake_store.checkpoint, f->checkpoint);
+	keep_fields(f->fields, f->n_fields);
 	ended(f->dead ? "dead" : "retry", f->err, f->txt, f->step);
 	return 0;
 }

@@ -6,7 +6,7 @@ enum build commit_build(struct session *s, struct wsman_request *rq)
 {
 	rq->op = WSMAN_INVOKE;
 	rq->method = "CommitChanges";
-	s->ck.commits++;
+	s->ck.commits = 1; /* built again when it could not be sent */
 	s->committed = true;
 	return BUILD_SEND;
 }
@@ -22,7 +22,7 @@ struct verdict commit_read(struct session *s, const struct wsman_message *m)
  * plan is the order of the likely causes: clock, host name, MEBx password, certificate. */
 struct verdict commit_refused(struct session *s, uint32_t rv)
 {
-	s->ck.commits--;
+	s->ck.commits = 0;
 	s->committed = false;
 	if (rv != WSMAN_RV_DATA_MISSING)
 		return (struct verdict){.kind = VERDICT_FAIL};

@@ -48,9 +48,13 @@ struct verdict password_refused(struct session *s, uint32_t rv)
 	return (struct verdict){.kind = VERDICT_FAIL}; /* the driver names the code */
 }
 
+/* In the admin plan only when an older password has logged in: the pending one did not take, and
+ * must not become the current one. SPEC: maintenance.md 3 */
 enum build admin_set_build(struct session *s, struct wsman_request *rq)
 {
 	const struct secret *admin = secret_set_get(&s->secrets.pend, "admin");
+	if (s->plan == PLAN_ADMIN && (!admin || s->device.credential == 0))
+		return BUILD_SKIP; /* promoted already, or it was the first to be tried */
 	char *ha1 = arena_alloc(&s->lists, DIGEST_PASSWORD_LEN + 1);
 	struct wsman_param *p = arena_alloc(&s->keep, 2 * sizeof *p);
 	if (!ha1 || !p || !admin ||
@@ -66,10 +70,12 @@ enum build admin_set_build(struct session *s, struct wsman_request *rq)
 	return BUILD_SEND;
 }
 
-/* The ACL change drops digest sessions: if the device asks now, the new password comes first. */
+/* The ACL change drops digest sessions: if the device asks now, the new password comes first. A
+ * configured device proves it by a new login; DEVICE_LOGINS_MAX bounds how often. */
 struct verdict admin_set_read(struct session *s, const struct wsman_message *m)
 {
 	(void)m;
 	device_forget_login(&s->device);
-	return v_next();
+	s->pend_first = true;
+	return s->plan == PLAN_ADMIN ? v_plan(PLAN_ADMIN) : v_next();
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What tests of whole sessions share: a worker, a device (fake_device.h), a store (fake_store.h),
+ * an authority, and the certificates of the site. One site per test program. Threads: one. */
+#ifndef MUSTER_TEST_SITE_H
+#define MUSTER_TEST_SITE_H
+
+#include "tests/worker/fake_device.h"
+#include "tests/worker/fake_store.h"
+#include "tests/worker/worker_test.h"
+#include "worker/session.h"
+#include "worker/worker.h"
+
+#define UUID_TEXT      "939b524b-13d4-1d18-e487-1c697a6b7a2b"
+#define JOB_TEXT       "01a20a56-846e-7a1b-ba95-69476a530de8"
+#define LONG_MS        20000
+#define SITE_HELLO_MAX 1024
+
+extern uv_loop_t loop;
+extern struct conf conf;
+extern struct worker w;
+extern struct fake_device dev;
+extern uint8_t hello[SITE_HELLO_MAX]; /* what the job carries */
+extern size_t hello_len;
+extern bool over; /* the session has ended, with this outcome */
+extern char outcome[16];
+extern unsigned ca_calls; /* requests to the authority, and what it answers */
+extern enum ca_result ca_result;
+
+/** For cmocka_run_group_tests(). */
+int site_setup(void **state);
+int site_teardown(void **state);
+
+/** A device, a record and a profile that know nothing of earlier tests. */
+void fresh(void);
+
+/** One visit, to its end. */
+void visit(void);
+
+/** The job is finished and the device is as the profile says. */
+void assert_provisioned(void);
+
+/** The job ended so, with a text. */
+void assert_end(const char *how, const char *reason);
+
+#endif
