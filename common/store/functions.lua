@@ -289,6 +289,16 @@ end
 
 -- ---- dispatch ----------------------------------------------------------------------------------
 
+-- The newest address wins; a Hello that came while the job was leased has left it in src (ruling 2).
+local function claim_address(dev)
+	local d = call('HMGET', dev, 'addr', 'src', 'quar')
+	if not d[2] or d[3] or d[1] == d[2] then
+		return d[1]
+	end
+	call('HSET', dev, 'addr', d[2])
+	return d[2]
+end
+
 -- keys: ready lease ev; args: n lease_ms prefix. Answers one row per job.
 local function claim(keys, args)
 	local ready, lease, ev, prefix = keys[1], keys[2], keys[3], args[3]
@@ -298,7 +308,7 @@ local function claim(keys, args)
 		local job = prefix .. 'job:' .. id
 		local j = call('HMGET', job, 'dev', 'gen', 'f', 'try', 'lost', 'ck', 'pl', 'tp')
 		local fence = next_fence(j[3], now)
-		local addr = call('HGET', prefix .. 'dev:' .. j[1], 'addr')
+		local addr = claim_address(prefix .. 'dev:' .. j[1])
 		call('ZREM', ready, id)
 		call('ZADD', lease, int(now + args[2]), id)
 		call('HSET', job, 'st', 'leased', 'f', fence, 'ow', '')
@@ -510,20 +520,23 @@ local function fail(keys, args)
 end
 
 -- keys: job dev lease wait:<why> ev
--- args: job uuid fence why poll_ms(or never) err txt step checkpoint, fields from 10
+-- args: job uuid fence why poll_ms(or never) err txt step checkpoint quarantine('' = no), fields
+-- from 11
 local function park(keys, args)
 	local job, dev, lease, wait, ev = keys[1], keys[2], keys[3], keys[4], keys[5]
 	local refusal, owner = owned(job, args[3], args[2], true)
 	if refusal == 0 then
-		refusal = fields_check(dev, args, 10)
+		refusal = fields_check(dev, args, 11)
 	end
 	if refusal ~= 0 then
 		return refusal
 	end
-	local poll = args[5] == 'never' and NEVER or int(now_ms() + args[5])
+	local now = now_ms()
+	local poll = args[5] == 'never' and NEVER or int(now + args[5])
+	local held = args[10] ~= '' and { 'quar', args[10], 'quar_ms', int(now) } or {}
 	job_set(job, args[8], args[9],
 		{ 'st', 'waiting', 'why', args[4], 'ow', '', 'err', args[6], 'txt', args[7] })
-	fields_set(dev, args, 10, {}, {})
+	fields_set(dev, args, 11, held, {})
 	call('ZREM', lease, args[1])
 	call('ZADD', wait, poll, args[1])
 	event(ev, 'park', args[1], args[2], owner, args[3], args[4] .. ' ' .. args[6])
@@ -597,7 +610,7 @@ local function kick(keys, args)
 	call('ZADD', keys[3], int(now), args[1])
 	call('HSET', dev, 'state', 'active')
 	if args[4] ~= '' then
-		call('HSET', dev, 'addr', args[4])
+		call('HSET', dev, 'addr', args[4], 'src', args[4])
 		call('HDEL', dev, 'quar', 'quar_ms', 'addr_alt', 'alt_ms')
 	end
 	event(keys[9], 'kick', args[1], args[2], args[3], fence, args[4])
@@ -638,7 +651,7 @@ end
 
 -- ---- reading -----------------------------------------------------------------------------------
 
--- keys: job ready lease wait:ca wait:ad wait:manual; args: job. Answers {state, score, fields}, nil.
+-- keys: job ready lease wait:ca wait:ad wait:manual; args: job. {state, score, fields} or nil.
 local function job(keys, args)
 	local fields = call('HGETALL', keys[1])
 	if #fields == 0 then

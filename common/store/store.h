@@ -71,10 +71,10 @@ struct store_blob {
 };
 
 /* One field of a device record to set; value.len 0 deletes it. Settable: fqdn profile ou amt port
- * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries rehello
- * ("auto" = a Hello after done starts a new generation without approval) unconf ("1" = we
- * unconfigured it ourselves: same; cleared by admit and finish) dek (only while there is none: it
- * is never overwritten). Any other name: E_STATE. */
+ * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries; rehello
+ * ("auto" = a Hello after done starts a new generation without approval); unconf ("1" = we
+ * unconfigured it ourselves: same; cleared by the next generation, and by a finish that does not
+ * set it); dek (only while there is none: it is never overwritten). Any other name: E_STATE. */
 struct store_field {
 	const char *name;
 	struct store_blob value;
@@ -287,10 +287,11 @@ int store_fail(struct store *s, const struct store_lease *lease, const struct st
 uint64_t store_backoff_ms(uint32_t tries, uint64_t min_ms, uint64_t max_ms, uint64_t random);
 
 struct store_park {
-	const char *why;              /* "ca" | "ad" | "manual" */
-	uint64_t poll_ms;             /* from now until reap makes it ready; STORE_NEVER */
-	const char *err, *txt;        /* reason word and text for people */
-	const char *step;             /* NULL = keep */
+	const char *why;        /* "ca" | "ad" | "manual" */
+	uint64_t poll_ms;       /* from now until reap makes it ready; STORE_NEVER */
+	const char *err, *txt;  /* reason word and text for people */
+	const char *step;       /* NULL = keep */
+	const char *quarantine; /* reason word: no address until store_kick() names one; NULL */
 	struct store_blob checkpoint; /* data NULL = keep */
 	const struct store_field *fields;
 	size_t n_fields;

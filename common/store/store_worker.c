@@ -189,6 +189,7 @@ int store_park(struct store *s, const struct store_lease *lease, const struct st
 	call_text(s, p->txt);
 	call_text(s, p->step);
 	call_blob(s, p->checkpoint);
+	call_text(s, p->quarantine);
 	call_fields(s, p->fields, p->n_fields);
 	struct store_req req = {.cb.done = cb, .arg = arg};
 	return call_send(s, reply_done, &req, err);

@@ -211,6 +211,9 @@ int model_claim(struct model *m, int n, int64_t lease_ms, int *out)
 		j->fence = next_fence(j->fence, m->now);
 		SET(j->st, "leased");
 		j->owner[0] = '\0';
+		struct model_device *d = &m->devs[j->dev];
+		if (d->src[0] && !d->quar[0])
+			SET(d->addr, d->src);
 		move(j, LIST_LEASE, m->now + lease_ms);
 		m->n_events++;
 		out[got] = i;
@@ -431,7 +434,7 @@ int model_fail(struct model *m, const struct model_lease *l, bool dead, int max_
 }
 
 int model_park(struct model *m, const struct model_lease *l, const char *why, int64_t poll_ms,
-	const char *err)
+	const char *err, const char *held)
 {
 	struct model_job *j = owned(m, l, true);
 	if (!j)
@@ -446,6 +449,8 @@ int model_park(struct model *m, const struct model_lease *l, const char *why, in
 	while (strcmp(list_keys[list] + strlen("wait:"), why) != 0)
 		list++;
 	move(j, list, poll_ms == NEVER ? NEVER : m->now + poll_ms);
+	if (held)
+		quarantine(m, &m->devs[j->dev], held);
 	m->n_events++;
 	return 0;
 }
@@ -511,6 +516,7 @@ int model_kick(struct model *m, int job, int dev, const char *addr)
 	SET(d->state, "active");
 	if (addr) {
 		SET(d->addr, addr);
+		SET(d->src, addr);
 		d->quar[0] = d->alt[0] = '\0';
 		d->quar_ms = d->alt_ms = -1;
 	}

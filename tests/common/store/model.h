@@ -96,7 +96,7 @@ int model_finish(struct model *m, const struct model_lease *l, const char *resul
 int model_fail(struct model *m, const struct model_lease *l, bool dead, int max_attempts,
 	int64_t delay_ms, const char *err, const struct model_fields *f, bool *died);
 int model_park(struct model *m, const struct model_lease *l, const char *why, int64_t poll_ms,
-	const char *err);
+	const char *err, const char *held);
 int model_release(struct model *m, const struct model_lease *l);
 int model_cancel(struct model *m, int job, int dev, const char *text);
 int model_kick(struct model *m, int job, int dev, const char *addr);

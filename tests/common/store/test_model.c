@@ -25,7 +25,7 @@
 
 #define SEEDS     60
 #define OPS       250
-#define TRACE_LEN 200
+#define TRACE_LEN 400
 
 static struct server server;
 
@@ -330,11 +330,9 @@ static size_t pick_fields(struct run *r, struct model_fields *mf, struct store_f
 	return n;
 }
 
-static void op_step(struct run *r)
+static void step_once(struct run *r, const struct model_lease *ml, const struct store_lease *l)
 {
 	static const char *const steps[] = {"CONNECT", "CLOCK", "ADMIN_PASSWORD", "VERIFY_A"};
-	struct model_lease ml;
-	struct store_lease l;
 	struct model_fields mf;
 	struct store_field f[8];
 	struct store_step st = {.step = steps[rnd(r, 4)],
@@ -345,19 +343,28 @@ static void op_step(struct run *r)
 	if (ck)
 		st.checkpoint = (struct store_blob){ck, strlen(ck)};
 	if (st.act == STORE_SECRET_PENDING) {
-		snprintf(r->pending, sizeof r->pending, "secret-%d", r->n_ops);
+		snprintf(r->pending, sizeof r->pending, "secret-%d-%d", r->n_ops,
+			(int)rnd(r, 1000000));
 		st.pending = (struct store_blob){r->pending, strlen(r->pending)};
 	}
-	trace(r, "step %s act %d ttl %u", st.step, st.act, st.ttl_ms);
+	trace(r, "; %s act %d ttl %u", st.step, st.act, st.ttl_ms);
+	st.n_fields = pick_fields(r, &mf, f);
+	int want = model_step(&r->model, ml, st.step, ck, st.ttl_ms, st.act, r->pending, &mf);
+	int got = site_wait(&r->site,
+		store_step(r->site.store, l, &st, site_done_cb, &r->site, &r->err), &r->err);
+	same(r, "step", got, want);
+}
+
+/* Several in a row, so that secrets are replaced within one ownership. */
+static void op_step(struct run *r)
+{
+	struct model_lease ml;
+	struct store_lease l;
+	trace(r, "step");
 	if (!pick_lease(r, &ml, &l))
 		return;
-	st.n_fields = pick_fields(r, &mf, f);
-	int want = model_step(&r->model, &ml, st.step, ck, st.ttl_ms, st.act, r->pending, &mf);
-	same(r, "step",
-		site_wait(&r->site,
-			store_step(r->site.store, &l, &st, site_done_cb, &r->site, &r->err),
-			&r->err),
-		want);
+	for (uint64_t n = 1 + rnd(r, 6); n > 0; n--)
+		step_once(r, &ml, &l);
 }
 
 static void op_renew(struct run *r)
@@ -433,12 +440,13 @@ static void op_park(struct run *r)
 	struct store_park p = {.why = whys[rnd(r, 3)],
 		.poll_ms = chance(r, 30) ? STORE_NEVER : 60000,
 		.err = "pending",
-		.txt = "text"};
-	trace(r, "park %s", p.why);
+		.txt = "text",
+		.quarantine = chance(r, 30) ? "uuid_mismatch" : NULL};
+	trace(r, "park %s %s", p.why, p.quarantine ? p.quarantine : "");
 	if (!pick_lease(r, &ml, &l))
 		return;
 	int want = model_park(&r->model, &ml, p.why,
-		p.poll_ms == STORE_NEVER ? INT64_MAX : (int64_t)p.poll_ms, p.err);
+		p.poll_ms == STORE_NEVER ? INT64_MAX : (int64_t)p.poll_ms, p.err, p.quarantine);
 	same(r, "park",
 		site_wait(&r->site,
 			store_park(r->site.store, &l, &p, site_done_cb, &r->site, &r->err),

@@ -2,11 +2,10 @@
 /*
  * The C face with the library as it is shipped: what the random sequences of test_model do not see.
  * Texts that come back, schema, time and expiry by Redis' own clock, full memory, lists, events,
- * peers, and what the ACL user of each role may and may not do.
+ * peers.
  */
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <openssl/sha.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +16,6 @@
 #include <cmocka.h>
 
 #include "common/base/clock.h"
-#include "common/base/codec.h"
 #include "tests/common/store/server.h"
 #include "tests/common/store/site.h"
 
@@ -464,217 +462,6 @@ static void test_peers(void **state)
 	assert_int_equal(site_raw(t, "HLEN muster:sys:peers", NULL), 2);
 }
 
-/* ---- the rights of each role ----------------------------------------------------------------- */
-
-static void acl_line(FILE *out, const char *line, const char *mark, const char *password)
-{
-	unsigned char sum[SHA256_DIGEST_LENGTH];
-	char hex[2 * SHA256_DIGEST_LENGTH + 1];
-	const char *at = strstr(line, mark);
-	if (!at)
-		return;
-	SHA256((const unsigned char *)password, strlen(password), sum);
-	hex_encode(sum, sizeof sum, hex);
-	fprintf(out, "%.*s%s%s", (int)(at - line), line, hex, at + strlen(mark));
-}
-
-/* users.acl with passwords filled in: role's name = its password. */
-static void acl_write(const char *path)
-{
-	char line[4096];
-	FILE *in = fopen("deploy/redis/users.acl", "r"), *out = fopen(path, "w");
-	assert_true(in && out);
-	while (fgets(line, sizeof line, in)) {
-		acl_line(out, line, "BROKER_PASSWORD_SHA256", "broker");
-		acl_line(out, line, "WORKER_PASSWORD_SHA256", "worker");
-		acl_line(out, line, "CTL_PASSWORD_SHA256", "ctl");
-		if (strncmp(line, "user default", 12) == 0)
-			fputs(line, out);
-	}
-	fclose(in);
-	fclose(out);
-}
-
-static void refused(struct site *t, const char *words)
-{
-	char text[512];
-	site_raw(t, words, text);
-	if (strncmp(text, "NOPERM", 6) != 0)
-		fail_msg("this role may run: %s (%s)", words, text);
-}
-
-static void test_acl(void **state)
-{
-	static const char *const nobody[] = {"FLUSHALL", "CONFIG GET maxmemory", "KEYS *",
-		"SHUTDOWN", "GET other:key", "ACL LIST", "SCRIPT FLUSH",
-		"FUNCTION DELETE muster_v1", "EVAL return 0", "SAVE", "MONITOR"};
-	struct server acl;
-	struct site ctl, broker, worker;
-	char path[96];
-	(void)state;
-	server_init(&acl, "deploy/redis/fast.conf");
-	snprintf(path, sizeof path, "%s/users.acl", acl.dir);
-	acl_write(path);
-	acl.extra[0] = "--aclfile";
-	acl.extra[1] = path;
-	server_start(&acl);
-	site_open(&ctl, acl.url, "muster-ctl", "ctl", NULL);
-	site_open(&broker, acl.url, "muster-broker", "broker", NULL);
-	site_open(&worker, acl.url, "muster-worker", "worker", NULL);
-	struct site *roles[] = {&ctl, &broker, &worker};
-	for (size_t r = 0; r < 3; r++)
-		for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++)
-			refused(roles[r], nobody[i]);
-
-	struct site *t = &ctl;
-	assert_int_equal(
-		site_wait(t, store_schema_apply(t->store, site_schema_cb, t, &err), &err), 0);
-	assert_int_equal(
-		site_wait(t, store_schema_apply(t->store, site_schema_cb, t, &err), &err), 0);
-	refused(&ctl, "FCALL muster_v1_finish 0");
-	refused(&ctl, "FCALL muster_v1_claim 0");
-	refused(&broker, "FCALL muster_v1_finish 0");
-	refused(&broker, "FCALL muster_v1_step 0");
-	refused(&broker, "FCALL muster_v1_cancel 0");
-	refused(&broker, "FUNCTION LIST");
-	refused(&broker, "DEL muster:{0}:ready");
-	refused(&worker, "FCALL muster_v1_claim 0");
-	refused(&worker, "FCALL muster_v1_admit 0");
-	refused(&worker, "FCALL muster_v1_kick 0");
-	refused(&worker, "FUNCTION LOAD x");
-	refused(&worker, "DEL muster:{0}:ready");
-	refused(&worker, "SCAN 0");
-
-	/* Each does its part of two lives: one that ends well, one that goes all other ways. */
-	struct store_hello paced = {.addr = "10.0.0.2", .raw = {"x", 1}, .subnet = "10.0.0.0/24"};
-	struct store_admission with_pace = limits;
-	with_pace.subnet_rate = 1000;
-	t = &broker;
-	struct store *bs = broker.store, *ws = worker.store, *cs = ctl.store;
-	assert_int_equal(site_wait(t, store_schema_check(bs, site_done_cb, t, &err), &err), 0);
-	assert_int_equal(admit(t, DEV1, "10.0.0.1"), STORE_NEW);
-	assert_int_equal(site_wait(t, store_claim(bs, 1, 5000, site_claim_cb, t, &err), &err), 0);
-	struct store_lease l = {t->claims[0].id, t->claims[0].uuid, t->claims[0].fence};
-	struct store_lease released = l;
-	assert_int_equal(site_wait(t,
-				 store_release(bs, &released, NULL, (struct store_blob){0},
-					 site_done_cb, t, &err),
-				 &err),
-		0);
-	assert_int_equal(site_wait(t, store_claim(bs, 1, 5000, site_claim_cb, t, &err), &err), 0);
-	l.fence = t->claims[0].fence;
-	uuid_parse(&paced.uuid, DEV2);
-	assert_int_equal(
-		site_wait(t, store_admit(bs, &paced, &with_pace, site_admit_cb, t, &err), &err), 0);
-	assert_int_equal(t->verdict, STORE_NEW);
-	assert_int_equal(site_wait(t, store_reap(bs, 0, 5, 10, site_reap_cb, t, &err), &err), 0);
-	assert_int_equal(site_wait(t, store_counts(bs, site_counts_cb, t, &err), &err), 0);
-
-	t = &worker;
-	assert_int_equal(site_wait(t, store_schema_check(ws, site_done_cb, t, &err), &err), 0);
-	struct store_peer peer = {"w", "worker", "1", "h", 1, 0, false};
-	assert_int_equal(site_wait(t, store_peer_beat(ws, &peer, site_done_cb, t, &err), &err), 0);
-	assert_int_equal(
-		site_wait(t, store_begin(ws, &l, "w", 30000, site_begin_cb, t, &err), &err), 0);
-	struct store_field f[] = {{"fqdn", {"a", 1}}, {"realm", {NULL, 0}}};
-	struct store_step st = {.step = "X",
-		.ttl_ms = 30000,
-		.act = STORE_SECRET_PENDING,
-		.pending = {"p", 1},
-		.checkpoint = {"c", 1},
-		.fields = f,
-		.n_fields = 2};
-	assert_int_equal(site_wait(t, store_step(ws, &l, &st, site_done_cb, t, &err), &err), 0);
-	st.act = STORE_SECRET_PROMOTE;
-	st.pending.len = 0;
-	assert_int_equal(site_wait(t, store_step(ws, &l, &st, site_done_cb, t, &err), &err), 0);
-	assert_int_equal(
-		site_wait(t, store_renew(ws, &l, 1, 30000, site_renew_cb, t, &err), &err), 0);
-	assert_int_equal(t->codes[0], 0);
-	struct store_failure fail = {.max_attempts = 8, .err = "e", .txt = "t"};
-	assert_int_equal(site_wait(t, store_fail(ws, &l, &fail, site_fail_cb, t, &err), &err), 0);
-	for (int part = 0; part < 3; part++) {
-		/* Whichever of the two devices comes: park, release, finish. */
-		assert_int_equal(
-			site_wait(&broker, store_claim(bs, 1, 5000, site_claim_cb, &broker, &err),
-				&err),
-			0);
-		assert_int_equal(broker.n, 1);
-		struct store_lease c = {
-			broker.claims[0].id, broker.claims[0].uuid, broker.claims[0].fence};
-		assert_int_equal(
-			site_wait(t, store_begin(ws, &c, "w", 30000, site_begin_cb, t, &err), &err),
-			0);
-		struct store_park p = {.why = "ca", .poll_ms = STORE_NEVER, .err = "e", .txt = "t"};
-		int rc = part == 0   ? store_park(ws, &c, &p, site_done_cb, t, &err)
-			 : part == 1 ? store_release(ws, &c, "X", (struct store_blob){"c", 1},
-					       site_done_cb, t, &err)
-				     : store_finish(ws, &c, "r", f, 2, site_done_cb, t, &err);
-		assert_int_equal(site_wait(t, rc, &err), 0);
-	}
-
-	t = &ctl;
-	t->n = 0;
-	char waiting[UUID_TEXT_LEN + 1];
-	site_wait(t, store_job_list(cs, STORE_LIST_WAIT_CA, "0", 10, ids_check_cb, t, &err), &err);
-	assert_int_equal(t->n, 1);
-	/* The parked one belongs to the device that is still active. */
-	static const char *const devs[] = {DEV1, DEV2};
-	int n_kicked = 0;
-	for (int i = 0; i < 2; i++) {
-		char key[96];
-		snprintf(key, sizeof key, "muster:{0}:dev:%s", devs[i]);
-		const char *argv[] = {"HMGET", key, "job", "state"};
-		redisReply *reply = NULL;
-		assert_int_equal(redis_call(store_redis(cs), 4, argv, NULL, &reply, &err), 0);
-		snprintf(waiting, sizeof waiting, "%s", reply->element[0]->str);
-		bool active = strcmp(reply->element[1]->str, "active") == 0;
-		freeReplyObject(reply);
-		if (!active)
-			continue;
-		n_kicked++;
-		assert_int_equal(site_wait(t,
-					 store_kick(cs, waiting, devs[i], "op", "10.0.0.9",
-						 site_done_cb, t, &err),
-					 &err),
-			0);
-		assert_int_equal(site_wait(t,
-					 store_cancel(cs, waiting, devs[i], "op", "enough",
-						 site_done_cb, t, &err),
-					 &err),
-			0);
-		assert_int_equal(
-			site_wait(t, store_deny(cs, devs[i], "stolen", "op", site_done_cb, t, &err),
-				&err),
-			0);
-		assert_int_equal(
-			site_wait(t, store_deny(cs, devs[i], NULL, "op", site_done_cb, t, &err),
-				&err),
-			0);
-		assert_int_equal(
-			site_wait(t,
-				store_forget(cs, devs[i], waiting, "op", site_done_cb, t, &err),
-				&err),
-			0);
-	}
-	assert_int_equal(n_kicked, 1);
-	assert_int_equal(site_wait(t, store_counts(cs, site_counts_cb, t, &err), &err), 0);
-	assert_int_equal(t->counts.n[STORE_LIST_DONE], 1);
-	assert_int_equal(site_wait(t, store_device_list(cs, "0", ids_check_cb, t, &err), &err), 0);
-	assert_int_equal(
-		site_wait(t, store_audit(cs, "x", "", "op", "", site_done_cb, t, &err), &err), 0);
-	assert_int_equal(site_wait(t, store_peer_list(cs, peers_check_cb, t, &err), &err), 0);
-	assert_int_equal(
-		site_wait(t, store_job_list(cs, STORE_LIST_DONE, "0", 10, ids_check_cb, t, &err),
-			&err),
-		0);
-
-	site_close(&ctl);
-	site_close(&broker);
-	site_close(&worker);
-	server_stop(&acl);
-}
-
 int main(void)
 {
 	if (!server_available())
@@ -692,7 +479,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
-		cmocka_unit_test(test_acl),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	server_stop(&server);
