@@ -91,7 +91,6 @@ struct conf_broker {
 	bool intake;
 	char deny_file[CONF_PATH_MAX];
 	uint32_t subnet_rate;     /* sessions started per second and subnet; 0 = off */
-	uint32_t subnet_inflight; /* sessions at a time per subnet; 0 = off */
 	uint32_t dispatch_lease_ms;
 	uint32_t grace_ms;
 };
