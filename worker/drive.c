@@ -122,9 +122,11 @@ static void enter(struct session *s, size_t at)
 {
 	const struct plan *plan = &plan_table[s->plan];
 	s->at = at;
-	s->tries = 0;
+	s->tries = s->row_cuts = 0;
 	s->row = &step_table[plan->steps[at]];
-	s->wake = run_row; /* through the timer: rows that skip would recurse */
+	if (s->cuts && s->row->effect == EFFECT_ONCE && s->row->kind == KIND_CALL)
+		device_drop(&s->device); /* on a new connection: least likely to be cut */
+	s->wake = run_row;               /* through the timer: rows that skip would recurse */
 	boot_timer_set_in(&s->timer, 0);
 }
 

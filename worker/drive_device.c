@@ -294,7 +294,7 @@ static void on_cut(struct session *s, const struct error *err)
 {
 	if (s->row->cut == CUT_IS_FINE)
 		go(s, VERDICT_NEXT, 0, 0);
-	else if (++s->cuts > SESSION_CUTS_MAX)
+	else if (++s->row_cuts > SESSION_CUTS_MAX || ++s->cuts > SESSION_CUTS_TOTAL)
 		fail(s, FAIL_RETRY, "cut", err);
 	else if (s->row->effect == EFFECT_ONCE)
 		go(s, VERDICT_GOTO, (int)s->row->doubt, 0);

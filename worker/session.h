@@ -35,7 +35,9 @@ struct worker;
 #define CA_RETRIES         4 /* in the visit: 2, 4, 8, 16 s; then the job is parked. SPEC: ca.md 3 */
 #define SESSION_PULLS_MAX  64 /* of one list: AMT needs one or two */
 #define SESSION_SETUPS_MAX 2  /* setup plans of one visit: the commit is repeated once */
-#define SESSION_CUTS_MAX   3  /* lost connections that a visit repeats by itself */
+#define SESSION_CUTS_MAX   3  /* lost connections of one row, one after the other */
+#define SESSION_CUTS_TOTAL 32 /* of a visit: more than one that resets every fifth request needs \
+			       */
 
 enum session_life {
 	LIFE_BEGIN,
@@ -157,11 +159,11 @@ struct session {
 	unsigned pulls;        /* of the present list */
 	enum tls_profile tlsp; /* TLS profile that worked, from the record or this visit */
 	bool tlsp_known;
-	unsigned tries; /* AGAIN of the present row */
-	unsigned cuts;  /* lost connections of this visit */
-	bool repaired;  /* 2057 has been answered by doing everything again, once */
-	bool swept;     /* key store was full: unbound keys were deleted, once */
-	bool committed; /* this visit sent CommitChanges */
+	unsigned tries;          /* AGAIN of the present row */
+	unsigned cuts, row_cuts; /* lost connections of this visit, of the present row */
+	bool repaired;           /* 2057 has been answered by doing everything again, once */
+	bool swept;              /* key store was full: unbound keys were deleted, once */
+	bool committed;          /* this visit sent CommitChanges */
 	unsigned connect_tries;
 	unsigned setups;               /* times that the setup plan was begun */
 	uint64_t phase_deadline_ms;    /* phase A, moved by every wait */

@@ -29,6 +29,7 @@ struct peer {
 	struct conn *c;
 	struct buf in;
 	bool flood;
+	unsigned n_requests;
 	bool closed; /* said no and closes: what comes now finds nobody */
 };
 
@@ -321,6 +322,10 @@ static void on_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
 		       body_len = (size_t)strtoul(value, NULL, 10);
 		if (p->in.len < head_len + body_len)
 			return;
+		if (++p->n_requests == p->d->cut_request) {
+			peer_drop(p);
+			return;
+		}
 		char head[4096];
 		snprintf(head, sizeof head, "%.*s", (int)head_len, text);
 		if (!one_request(p, head, p->in.data + head_len, body_len))

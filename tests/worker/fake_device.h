@@ -58,6 +58,7 @@ struct fake_device {
 	bool setup_login; /* asks for a login in setup too */
 	unsigned keep_password; /* so many SetAdminAclEntryEx are answered and not obeyed */
 	unsigned reset_nonce;   /* the n-th request with an answer meets a new nonce; 0 = none */
+	unsigned cut_request;   /* each connection dies at its n-th request; 0 = none */
 	unsigned drop_admin;    /* configured: so many connections are closed in the handshake */
 	/* state */
 	bool configured, committed;

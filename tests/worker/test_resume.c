@@ -198,6 +198,23 @@ static void test_close_without_header(void **state)
 /* ---- TLS and the other side --------------------------------------------------------------------
  */
 
+/* Progress between two lost connections: the visit goes on. */
+static void test_cut_every_fifth(void **state)
+{
+	(void)state;
+	fresh();
+	dev.cut_request = 5;
+	visit();
+	assert_provisioned();
+	assert_int_equal(dev.n_commits, 1);
+	assert_true(dev.n_connections < SESSION_CUTS_TOTAL);
+	fresh();
+	dev.cut_request = 1;
+	visit();
+	assert_end("retry", "cut");
+	assert_int_equal(dev.n_connections, SESSION_CUTS_MAX + 1);
+}
+
 /* The record keeps the profile of setup; each try of the other side begins its ladder anew. */
 static void test_ladder_of_each_try(void **state)
 {
@@ -260,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_password),
 		cmocka_unit_test(test_old_password),
 		cmocka_unit_test(test_close_without_header),
+		cmocka_unit_test(test_cut_every_fifth),
 		cmocka_unit_test(test_ladder_of_each_try),
 		cmocka_unit_test(test_foreign_device),
 		cmocka_unit_test(test_committed_certificate),
