@@ -65,6 +65,7 @@ int command_ca_show(const struct command_line *line, const struct conf *conf);
 int command_ca_serve(const struct command_line *line, const struct conf *conf);
 int command_cert_check(const struct command_line *line, const struct conf *conf);
 int command_keys_new(const struct command_line *line, const struct conf *conf);
+int command_schema_apply(const struct command_line *line, const struct conf *conf);
 int command_config_check(const struct command_line *line, const struct conf *conf);
 int command_decode_hello(const struct command_line *line, const struct conf *conf);
 int command_decode_answer(const struct command_line *line, const struct conf *conf);

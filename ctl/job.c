@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* muster status, job list | show | kick | cancel, dead list | drop, events. */
+/* muster status, schema apply, job list | show | kick | cancel, dead list | drop, events. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +65,39 @@ int command_status(const struct command_line *line, const struct conf *conf)
 	json_object_foreach(out, key, value)
 		printf("%-16s %lld\n", key, (long long)json_integer_value(value));
 	json_decref(out);
+	return COMMAND_OK;
+}
+
+/* ---- schema --------------------------------------------------------------------------------- */
+
+struct schema_answer {
+	struct answer answer;
+	bool changed;
+};
+
+static void on_schema(bool changed, const struct error *err, void *arg)
+{
+	struct schema_answer *a = arg;
+	a->changed = changed;
+	site_note(&a->answer, err);
+}
+
+int command_schema_apply(const struct command_line *line, const struct conf *conf)
+{
+	struct error err = {0};
+	struct site s;
+	struct schema_answer a = {0};
+	int rc = site_open(&s, conf, &err);
+	if (rc == 0)
+		rc = site_wait(
+			&s, store_schema_apply(s.store, on_schema, &a, &err), &a.answer, &err);
+	site_close(&s);
+	if (rc < 0)
+		return command_fail(&err);
+	if (line->json)
+		return command_print_json(
+			json_pack("{s:i, s:b}", "schema", STORE_SCHEMA, "changed", a.changed));
+	printf("schema %d %s\n", STORE_SCHEMA, a.changed ? "loaded" : "was there already");
 	return COMMAND_OK;
 }
 

@@ -56,6 +56,8 @@ static const struct command commands[] = {
 		OPT_JSON | OPT_KEY | OPT_PASSWORD_FILE | OPT_DOMAIN, false, command_cert_check},
 	{"keys new", "", "make the keys that the configuration names and that do not exist yet", 0,
 		0, OPT_JSON, true, command_keys_new},
+	{"schema apply", "", "load the functions into Redis (brokers do it at their start)", 0, 0,
+		OPT_JSON, true, command_schema_apply},
 	{"config check", "", "check the configuration and what it points at", 0, 0, OPT_JSON, true,
 		command_config_check},
 	{"decode hello", "FILE", "what the parser sees in a Hello (hex or raw; - = standard input)",

@@ -32,7 +32,7 @@ class Demo(unittest.TestCase):
         self.assertEqual([k for k in REPORT_KEYS.split() if k not in report], [])
         self.assertEqual({k: report[k] for k in ("devices", "provisioned", "failed", "lost", "doubled", "violations")},
                          {"devices": devices, "provisioned": devices, "failed": 0, "lost": 0, "doubled": 0, "violations": 0})
-        self.assertEqual(sorted(report["hello_to_done_ms"]), ["p50", "p95", "p99"])
+        self.assertLessEqual({"p50", "p95", "p99"}, set(report["hello_to_done_ms"]))
 
     def test_thousand_devices(self):
         self.check(self.demo("--devices", "1000"), 1000)

@@ -97,6 +97,10 @@ static void test_table_csv(void **state)
 	assert_true(find(t, UUID_B, &a));
 	assert_string_equal(a.profile, "");
 	assert_false(find(t, "00000000-0000-4000-8000-000000000001", &a));
+	/* A row that is missing is looked for in the file at once: written, kicked, found. */
+	write_file(
+		"d.csv", "uuid,fqdn\n00000000-0000-4000-8000-000000000001,late.corp.example.com\n");
+	assert_true(find(t, "00000000-0000-4000-8000-000000000001", &a));
 	/* Reloaded when changed; a broken version leaves the old one. */
 	write_file("d.csv", "uuid,fqdn\n" UUID_B ",new.corp.example.com\n");
 	table_touch(t);

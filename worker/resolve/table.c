@@ -300,21 +300,37 @@ int table_open(struct table **out, const char *path, struct error *err)
 	return 0;
 }
 
+/* Read the file again if it is another one than before. */
+static void table_look(struct table *t, uint64_t now, struct error *err)
+{
+	struct stat st;
+	t->looked_ms = now;
+	if (stat(t->path, &st) < 0)
+		error_set(err, -errno, "%s: %s; the old content stays", t->path, strerror(errno));
+	else if (!same_file(&st, &t->seen))
+		table_read(t, err);
+}
+
+static struct row *row_find(const struct table *t, const struct uuid *uuid)
+{
+	struct row *r;
+	HASH_FIND(hh, t->rows, uuid, sizeof *uuid, r);
+	return r;
+}
+
 bool table_find(
 	struct table *t, const struct uuid *uuid, struct resolve_answer *out, struct error *err)
 {
 	uint64_t now = clock_boot_ms();
-	struct stat st;
-	if (now - t->looked_ms >= TABLE_LOOK_MS) {
-		t->looked_ms = now;
-		if (stat(t->path, &st) < 0)
-			error_set(err, -errno, "%s: %s; the old content stays", t->path,
-				strerror(errno));
-		else if (!same_file(&st, &t->seen))
-			table_read(t, err);
+	bool looked = now - t->looked_ms >= TABLE_LOOK_MS;
+	if (looked)
+		table_look(t, now, err);
+	struct row *r = row_find(t, uuid);
+	if (!r && !looked) {
+		/* Perhaps the row was written and the job kicked a moment ago. */
+		table_look(t, now, err);
+		r = row_find(t, uuid);
 	}
-	struct row *r;
-	HASH_FIND(hh, t->rows, uuid, sizeof *uuid, r);
 	if (!r)
 		return false;
 	const char *fqdn = r->texts, *profile = fqdn + strlen(fqdn) + 1;
