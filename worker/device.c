@@ -91,6 +91,13 @@ static SSL_CTX *device_ctx(struct device *d, struct error *err)
 	return rc < 0 ? NULL : *slot;
 }
 
+const char *device_amt_version(const struct device *d)
+{
+	static const char product[] = "Intel(R) Active Management Technology ";
+	size_t len = sizeof product - 1;
+	return strncmp(d->server, product, len) == 0 ? d->server + len : "";
+}
+
 const char *device_trouble_name(enum device_trouble trouble)
 {
 	static const char *const names[] = {"unreachable", "handshake", "not-asked", "certificate",
@@ -112,7 +119,14 @@ void device_set_role(struct device *d, enum device_role role, enum tls_profile p
 	d->profile = profile;
 	d->worked = false;
 	d->at = 0;
+	d->paused_ms = 0;
 	device_forget_login(d);
+}
+
+void device_pause(struct device *d, uint32_t ms)
+{
+	d->paused_ms += ms;
+	boot_timer_set_in(&d->timer, ms);
 }
 
 void device_forget_login(struct device *d)
@@ -178,7 +192,7 @@ static void climb(struct device *d, const struct conn_failure *f, const struct e
 		device_fail(d, DEVICE_HANDSHAKE, &why);
 		return;
 	}
-	boot_timer_set_in(&d->timer, d->env->conf->waits.rung_ms);
+	device_pause(d, d->env->conf->waits.rung_ms);
 }
 
 void device_on_closed(struct http_client *h, const struct error *err, void *arg)
@@ -223,6 +237,21 @@ static void note_handshake(struct device *d, SSL *ssl)
 		KV_UINT("sigalgs", d->proof.n_sigalgs), KV_UINT("cert_len", d->proof.cert_len));
 }
 
+/* The handshake is good, but the device has not seen our certificate. One that wants SHA-1
+ * signatures may have got none from this rung: to the ladder that is a refused handshake.
+ * SPEC: tls.md 3.1, ruling 30 */
+static void refuse_proof(struct device *d, const struct error *err)
+{
+	const struct conn_failure f = {
+		.phase = CONN_PHASE_HANDSHAKE, .alert = -1, .alert_sent = -1};
+	if (!tls_proof_empty(&d->proof) || !tls_proof_sha1_only(&d->proof)) {
+		device_fail(d, DEVICE_NOT_ASKED, err);
+		return;
+	}
+	http_close(d->http);
+	climb(d, &f, err);
+}
+
 void device_on_ready(struct http_client *h, void *arg)
 {
 	struct device *d = arg;
@@ -230,7 +259,7 @@ void device_on_ready(struct http_client *h, void *arg)
 	SSL *ssl = conn_ssl(http_conn(h));
 	note_handshake(d, ssl);
 	if (d->role == DEVICE_SETUP && tls_proof_check(&d->proof, &err) < 0) {
-		device_fail(d, DEVICE_NOT_ASKED, &err);
+		refuse_proof(d, &err);
 		return;
 	}
 	X509 *leaf = SSL_get1_peer_certificate(ssl);
@@ -260,6 +289,20 @@ static int on_ssl(SSL *ssl, void *arg)
 	return 0;
 }
 
+/* Whose fault it is that there is not even a connection attempt. */
+static enum device_trouble open_trouble(int rc)
+{
+	switch (rc) {
+	case E_TLS:
+	case E_CONFIG: return DEVICE_HANDSHAKE;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS: return DEVICE_OURS;
+	default: return DEVICE_UNREACHABLE;
+	}
+}
+
 void device_open(struct device *d)
 {
 	struct error err = {0};
@@ -272,6 +315,7 @@ void device_open(struct device *d)
 		rc = err.code;
 	struct conn_opts o = {.addr = d->addr,
 		.tls = ctx,
+		.sni = d->role == DEVICE_ADMIN ? d->name : NULL,
 		.connect_ms = w->connect_ms,
 		.handshake_ms = w->handshake_ms,
 		.ssl_setup = on_ssl,
@@ -280,9 +324,7 @@ void device_open(struct device *d)
 	if (rc == 0)
 		rc = http_open(&d->http, d->env->loop, &o, &device_http_events, d, &err);
 	if (rc < 0)
-		device_fail_soon(d,
-			rc == E_TLS || rc == E_CONFIG ? DEVICE_HANDSHAKE : DEVICE_UNREACHABLE,
-			&err);
+		device_fail_soon(d, open_trouble(rc), &err);
 }
 
 /* No callback runs inside device_call(): the failure waits for the next turn. */

@@ -97,6 +97,7 @@ struct device {
 	const struct device_ops *ops;
 	void *arg;
 	struct net_addr addr;
+	const char *name; /* configured: FQDN, sent as server name; the session's. SPEC: tls.md 2 */
 	enum device_role role;
 	enum tls_profile profile;      /* the one that is tried, or that worked */
 	bool legacy;                   /* legacy rungs are allowed */
@@ -109,6 +110,7 @@ struct device {
 	struct tls_proof proof;
 	char fp3[DEVCERT_FP_HEX + 1]; /* index 3 of an on-die chain: fixed per machine; "" = none */
 	struct boot_timer timer;      /* rung and password pauses */
+	uint64_t paused_ms;           /* in such pauses since device_set_role() */
 	uint64_t idle_since_ms;
 
 	struct digest_state digest;
@@ -164,6 +166,9 @@ void device_tick(struct device *d, uint64_t now_ms);
 
 /** End for good; closed(arg) is called when the memory may go. */
 void device_close(struct device *d, void (*closed)(void *arg));
+
+/** Firmware version in the newest Server header, "12.0.67.1579"; "" when it says none. Lent. */
+const char *device_amt_version(const struct device *d);
 
 /** "unreachable", "handshake", ... */
 const char *device_trouble_name(enum device_trouble trouble);

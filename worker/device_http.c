@@ -176,7 +176,7 @@ static void on_challenge(struct device *d)
 		return;
 	}
 	d->authorize = true;
-	boot_timer_set_in(&d->timer, pause_ms);
+	device_pause(d, pause_ms);
 }
 
 static bool relates(const struct device *d, const struct wsman_message *m)

@@ -18,6 +18,9 @@ void device_resume(struct device *d);
 /** Send the request of the present call on the ready connection. */
 void device_send(struct device *d);
 
+/** Go on with what waits after a pause. */
+void device_pause(struct device *d, uint32_t ms);
+
 /** Drop everything and report. */
 void device_fail(struct device *d, enum device_trouble trouble, const struct error *err);
 

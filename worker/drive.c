@@ -185,6 +185,7 @@ static void pause_for(struct session *s, uint32_t ms)
 void drive_verdict(struct session *s, struct verdict v)
 {
 	buf_wipe(&s->body);
+	secret_free(&s->param);
 	LOG_DEBUG("step", KV_STR("job", s->job), KV_STR("uuid", s->uuid_text),
 		KV_STR("step", s->row->name), KV_STR("verdict", verdict_name(v.kind)),
 		KV_UINT("us", clock_boot_us() - s->row_us), KV_UINT("after_ms", v.after_ms));

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the device layer reports: connections, answers, faults, troubles. See drive.c. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/log.h"
 #include "worker/drive_int.h"
+
+#define SUFFIX_MAX 128 /* of one DNS suffix in the record */
 
 static void fail(
 	struct session *s, enum fail_class class, const char *reason, const struct error *err)
@@ -32,12 +36,27 @@ static bool sha1_only(const struct hello *h)
 	return any;
 }
 
+/* What the device trusts, or was given by DHCP, as an earlier visit read it ("dhcp trusted", a dash
+ * for none). @return out or NULL. SPEC: tls.md 5.3 */
+static const char *known_suffix(const struct session *s, char out[static SUFFIX_MAX])
+{
+	char dhcp[SUFFIX_MAX] = "", trusted[SUFFIX_MAX] = "";
+	sscanf(s->suffix, "%127s %127s", dhcp, trusted);
+	const char *best = trusted[0] && strcmp(trusted, "-") != 0 ? trusted : dhcp;
+	memcpy(out, best, strlen(best) + 1);
+	return out[0] && strcmp(out, "-") != 0 ? out : NULL;
+}
+
 /* Chains and profile for the setup session. SPEC: tls.md 3.3, 4.3 */
 static int prepare_setup(struct session *s, struct error *err)
 {
 	struct device *d = &s->device;
-	struct provcert_want want = {
-		.hello = &s->hello, .fqdn = s->ck.fqdn, .now_s = (int64_t)(clock_wall_ms() / 1000)};
+	char suffix[SUFFIX_MAX];
+	struct provcert_want want = {.hello = &s->hello,
+		.suffix = known_suffix(s, suffix),
+		.fqdn = s->ck.fqdn,
+		.now_s = (int64_t)(clock_wall_ms() / 1000)};
+	sscanf(s->ck.amt, "%u.%u", &want.amt_major, &want.amt_minor);
 	struct tls_device dev = {.hello_version = s->hello.version,
 		.sha1_hashes_only = sha1_only(&s->hello),
 		.legacy = d->legacy,
@@ -218,9 +237,13 @@ static void on_fault(struct session *s, const struct wsman_message *m)
 	} else if (r == WSMAN_REACT_CONTEXT && ++s->tries <= SESSION_BUSY_TRIES) {
 		go(s, VERDICT_AGAIN, 0, 0);
 	} else {
+		/* A device may quote what it refuses: no words of it about a secret. SPEC: tls.md 9
+		 */
+		bool secret = row->effect == EFFECT_SECRET || row == &step_table[STEP_KEY_ADD];
 		session_set_failure(s, FAIL_DEAD, "fault", "%s: %s.%s: fault %s (%.120s)",
 			row->name, row->class_name, row->action,
-			m->fault.subcode[0] ? m->fault.subcode : m->fault.code, m->fault.reason);
+			m->fault.subcode[0] ? m->fault.subcode : m->fault.code,
+			secret ? "text left out" : m->fault.reason);
 		go(s, VERDICT_FAIL, 0, 0);
 	}
 }
@@ -302,9 +325,23 @@ static void on_cut(struct session *s, const struct error *err)
 		go(s, VERDICT_AGAIN, 0, 0);
 }
 
+/* WS-Man begins with 3.0. SPEC: wsman.md 8 */
+static bool too_old(const struct session *s)
+{
+	unsigned long major = strtoul(device_amt_version(&s->device), NULL, 10);
+	return major > 0 && major < 3;
+}
+
 static void on_http(struct session *s, const struct error *err)
 {
 	int status = s->device.status;
+	bool option = s->plan == PLAN_ADMIN && s->row->effect == EFFECT_READ &&
+		      s->row->absent == ABSENT_SKIP;
+	if (status == 400 && option) { /* some firmware says so of a class it lacks. SPEC: P 4 */
+		checkpoint_skip(&s->ck, s->row->name);
+		go(s, VERDICT_NEXT, 0, 0);
+		return;
+	}
 	if ((status >= 500 || status == 408) && ++s->tries <= SESSION_BUSY_TRIES)
 		go(s, VERDICT_AGAIN, 0, s->w->conf->worker.waits.not_now_ms);
 	else
@@ -337,6 +374,12 @@ static void on_failed(enum device_trouble trouble, const struct error *err, void
 		   s->setups < SESSION_SETUPS_MAX) {
 		s->setups = SESSION_SETUPS_MAX; /* probe the other side once, not for ever */
 		go(s, VERDICT_PLAN, PLAN_ADMIN, 0);
+	} else if ((trouble == DEVICE_HTTP || trouble == DEVICE_GARBAGE) && too_old(s)) {
+		session_set_failure(s, FAIL_DEAD, "amt_too_old",
+			"the device runs Intel AMT %.20s, which has no WS-Man: releases before 3.0 "
+			"are not supported",
+			device_amt_version(&s->device));
+		go(s, VERDICT_FAIL, 0, 0);
 	} else if (trouble == DEVICE_CUT ||
 		   (trouble == DEVICE_GARBAGE && s->row->cut == CUT_IS_FINE)) {
 		on_cut(s, err);

@@ -74,30 +74,32 @@ static void on_step(const struct error *err, void *arg)
 }
 
 /* What goes into sec_pend and, the first time, dek. */
-static int seal_pending(struct session *s, struct buf *blob, struct buf *dek, struct error *err)
+static int seal_pending(struct session *s, struct buf *blob, struct error *err)
 {
 	if (!s->secrets.dek.key.len)
 		TRY(dek_make(&s->secrets.dek, s->gen, err));
-	if (!s->had_dek)
-		TRY(dek_wrap(&s->secrets.dek, s->w->kek, &s->uuid, dek, err));
+	/* Once: the store takes a repeat only when it says the same, and each wrapping differs. */
+	if (!s->had_dek && !s->dek_blob.len)
+		TRY(dek_wrap(&s->secrets.dek, s->w->kek, &s->uuid, &s->dek_blob, err));
 	return secret_set_seal(&s->secrets.pend, &s->secrets.dek, &s->uuid, blob, err);
 }
 
-static int send_step(struct session *s, struct stepping *st, struct buf *blob, struct buf *dek,
-	struct buf *ck, struct error *err)
+static int send_step(
+	struct session *s, struct stepping *st, struct buf *blob, struct buf *ck, struct error *err)
 {
 	struct store_step step = {.step = s->row->name, .ttl_ms = st->ttl_ms, .act = st->act};
 	struct store_field fields[2];
 	char tries[16];
 	if (st->act == STORE_SECRET_KEEP && s->pending_dirty) {
-		TRY(seal_pending(s, blob, dek, err));
+		TRY(seal_pending(s, blob, err));
 		step.act = STORE_SECRET_PENDING;
 		step.pending = (struct store_blob){blob->data, blob->len};
 		st->sealed = true;
 	}
-	if (dek->len) {
+	if (st->sealed && !s->had_dek) {
 		st->dek = true;
-		fields[step.n_fields++] = (struct store_field){"dek", {dek->data, dek->len}};
+		fields[step.n_fields++] =
+			(struct store_field){"dek", {s->dek_blob.data, s->dek_blob.len}};
 	}
 	if (s->pw_tries) {
 		int n = snprintf(tries, sizeof tries, "%u", s->pw_tries);
@@ -114,20 +116,18 @@ static int send_step(struct session *s, struct stepping *st, struct buf *blob, s
 void lease_step(struct session *s, enum store_secret_act act, uint32_t timeout_ms)
 {
 	struct error err = {0};
-	struct buf blob, dek, ck;
+	struct buf blob, ck;
 	struct stepping *st = calloc(1, sizeof *st);
 	buf_init(&blob, SEAL_BLOB_MAX);
-	buf_init(&dek, SEAL_BLOB_MAX);
 	buf_init(&ck, CHECKPOINT_MAX);
 	int rc = -ENOMEM;
 	if (st) {
 		*st = (struct stepping){.s = s, .act = act, .timeout_ms = timeout_ms};
 		st->ttl_ms = lease_ttl(s->w->conf->worker.run_lease_ms, timeout_ms);
 		s->refs++;
-		rc = send_step(s, st, &blob, &dek, &ck, &err);
+		rc = send_step(s, st, &blob, &ck, &err);
 	}
 	buf_free(&blob);
-	buf_free(&dek);
 	buf_free(&ck);
 	if (rc == 0)
 		return;

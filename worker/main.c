@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -20,12 +21,14 @@
 #include "worker/session.h"
 #include "worker/worker.h"
 
-#define DRAIN_MS      300000 /* sessions may finish; then they stop between two rows. SPEC: D22 */
-#define DRAIN_FAST_MS 5000   /* second SIGTERM: then the leases are left to the reaper */
-#define BEAT_MS       3000   /* store_peer_beat() */
-#define STORE_WAIT_MS 60000  /* at start */
-#define PRINT_MAX     65536
-#define OPTION_PLANS  1000
+#define DRAIN_MS       300000 /* sessions may finish; then they stop between two rows. SPEC: D22 */
+#define DRAIN_FAST_MS  5000   /* second SIGTERM: then the leases are left to the reaper */
+#define DRAIN_REPLY_MS 10000  /* to give jobs back after the last answer of a device */
+#define BEAT_MS        3000   /* store_peer_beat() */
+#define STORE_WAIT_MS  60000  /* at start */
+#define PRINT_MAX      65536
+#define FILES_SPARE    256 /* files that are not device connections: store, bus, log, hooks */
+#define OPTION_PLANS   1000
 
 enum { SIG_TERM, SIG_INT, SIG_HUP, N_SIGNALS };
 
@@ -280,7 +283,10 @@ static void on_signal(uv_signal_t *h, int number)
 	p->fast = p->draining;
 	p->draining = true;
 	p->stop_sessions_ms = p->fast ? now : now + DRAIN_MS;
-	p->exit_ms = p->stop_sessions_ms + (p->fast ? DRAIN_FAST_MS : DRAIN_FAST_MS * 6);
+	/* What is in flight at the stop is answered first; then the job is given back. */
+	p->exit_ms =
+		p->stop_sessions_ms +
+		(p->fast ? DRAIN_FAST_MS : p->conf.worker.waits.slow_exchange_ms + DRAIN_REPLY_MS);
 	LOG_INFO("worker.drain", KV_BOOL("fast", p->fast),
 		KV_UINT("sessions", p->worker.n_sessions));
 	send_drain(p);
@@ -354,9 +360,28 @@ static int open_signals(struct process *p)
 	return 0;
 }
 
+/* A session is one connection: without a file for it, the failure would count as the device's. */
+static void fit_files(struct process *p)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	rlim_t room = limit.rlim_cur > FILES_SPARE ? limit.rlim_cur - FILES_SPARE : 1;
+	if (room >= p->conf.worker.sessions)
+		return;
+	LOG_WARN("worker.files", KV_UINT("limit", limit.rlim_cur),
+		KV_UINT("sessions", p->conf.worker.sessions), KV_UINT("sessions_now", room),
+		KV_STR("text", "fewer sessions: raise the limit of open files (LimitNOFILE)"));
+	p->conf.worker.sessions = (uint32_t)room;
+}
+
 static int open_all(struct process *p, struct error *err)
 {
 	tls_init();
+	fit_files(p);
 	ENSURE(uv_loop_init(&p->loop) == 0, err, -ENOMEM, "no event loop");
 	TRY(open_store(p, err));
 	TRY(open_bus(p, err));

@@ -94,6 +94,7 @@ static void recall_certificate(struct session *s)
 static void session_run(struct session *s)
 {
 	s->life = LIFE_RUN;
+	s->device.name = s->ck.fqdn;
 	s->device.legacy = s->w->conf->worker.legacy && s->profile.tls.legacy;
 	if (s->ck.certificate.len)
 		recall_certificate(s);
@@ -182,6 +183,8 @@ static void use_record(struct session *s, const struct store_device *dev)
 	if (!s->ck.amt[0] && strlen(dev->amt) < sizeof s->ck.amt)
 		memcpy(s->ck.amt, dev->amt, strlen(dev->amt) + 1);
 	s->had_dek = dev->dek.len > 0;
+	if (strlen(dev->suffix) < sizeof s->suffix)
+		memcpy(s->suffix, dev->suffix, strlen(dev->suffix) + 1);
 }
 
 static int open_secrets(struct session *s, const struct store_device *dev, struct error *err)
@@ -271,18 +274,18 @@ static int take_job(struct session *s, const struct session_job *job, struct err
 		(uint16_t)s->w->conf->worker.device_port);
 }
 
-/* A job that runs here already. The same fence: delivered twice, nothing to do. Another fence: the
- * old session has lost its lease; two sessions with one device must not be. @return whether to
- * start */
+/* A device that has a session here already, by this job or one before it. Fences of a device only
+ * grow. The same or an older one: delivered twice, nothing to do. A newer one: the old session has
+ * lost its lease; two sessions with one device must not be. @return whether to start */
 static bool displace(struct worker *w, const struct session_job *job)
 {
 	struct session *s;
 	TAILQ_FOREACH (s, &w->sessions, link) {
-		if (strcmp(s->job, job->job) != 0)
+		if (strcasecmp(s->uuid_text, job->uuid) != 0)
 			continue;
 		if (s->fence >= job->fence)
 			return false;
-		session_lost(s, "the job came again with a newer fence");
+		session_lost(s, "the device came again with a newer fence");
 		return true;
 	}
 	return true;
@@ -305,6 +308,8 @@ int session_start(struct worker *w, const struct session_job *job, struct error 
 	arena_init(&s->keep, SESSION_KEEP_MAX);
 	arena_init(&s->lists, SESSION_LISTS_MAX);
 	buf_init(&s->body, WSMAN_REQUEST_MAX);
+	buf_init(&s->blob, WSMAN_REQUEST_MAX);
+	buf_init(&s->dek_blob, SEAL_BLOB_MAX);
 	buf_init(&s->csr, CA_DER_MAX);
 	buf_init(&s->csr_info, CA_DER_MAX);
 	TAILQ_INSERT_TAIL(&w->sessions, s, link);
@@ -313,6 +318,7 @@ int session_start(struct worker *w, const struct session_job *job, struct error 
 	int rc = take_job(s, job, err);
 	if (rc == 0)
 		rc = begin(s, err);
+	s->begun = rc == 0;
 	if (rc < 0)
 		session_over(s);
 	else

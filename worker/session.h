@@ -36,8 +36,9 @@ struct worker;
 #define SESSION_PULLS_MAX  64 /* of one list: AMT needs one or two */
 #define SESSION_SETUPS_MAX 2  /* setup plans of one visit: the commit is repeated once */
 #define SESSION_CUTS_MAX   3  /* lost connections of one row, one after the other */
-#define SESSION_CUTS_TOTAL 32 /* of a visit: more than one that resets every fifth request needs \
-			       */
+#define SESSION_CUTS_TOTAL                                                    \
+	32 /* of a visit: more than one that resets every fifth request needs \
+	    */
 
 enum session_life {
 	LIFE_BEGIN,
@@ -48,11 +49,12 @@ enum session_life {
 };
 
 enum fail_class {
-	FAIL_RETRY,  /* counts as an attempt; back-off */
-	FAIL_DEAD,   /* at once into the dead list */
-	FAIL_MANUAL, /* parked until an operator decides */
-	FAIL_ASK,    /* parked; asked again by itself (nobody knows the device yet) */
-	FAIL_CA,     /* parked until the authority's next poll */
+	FAIL_RETRY,      /* counts as an attempt; back-off */
+	FAIL_DEAD,       /* at once into the dead list */
+	FAIL_MANUAL,     /* parked until an operator decides */
+	FAIL_QUARANTINE, /* as MANUAL, and the device is quarantined */
+	FAIL_ASK,        /* parked; asked again by itself (nobody knows the device yet) */
+	FAIL_CA,         /* parked until the authority's next poll */
 };
 
 enum session_ending { END_FINISH, END_FAIL, END_RELEASE };
@@ -77,16 +79,15 @@ struct listed {
 struct observed {
 	struct wsman_object general;    /* AMT_GeneralSettings as read */
 	struct wsman_object tls_remote; /* AMT_TLSSettingData, remote instance */
+	bool tls_fixed;                 /* it cannot accept plain connections: never write that */
 	struct wsman_object redirection, consent, kvm_settings;
 	uint32_t ta0; /* device clock */
 	uint8_t otp[RESOLVE_OTP_MAX];
 	bool have_otp;
-	bool post; /* ProvisioningState 2 */
 	struct listed *certs, *keys;
 	char context_cert[CHECKPOINT_HANDLE_MAX + 1]; /* certificate in use for TLS; "" = none */
 	char collection[CHECKPOINT_HANDLE_MAX + 1];   /* the device's name of the endpoints */
 	bool have_context;
-	bool key_unlisted; /* AddKey path: the handle is found by the key itself */
 	uint64_t kvm_state, webui_state, redirection_state;
 	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
 	char scheme_guid[64];
@@ -115,6 +116,7 @@ struct session {
 	uint64_t started_ms, deadline_ms; /* CLOCK_BOOTTIME; session_s */
 	uint64_t row_us;                  /* when the present row began */
 	struct failure failure;
+	bool begun;                      /* a caller of session_start() was told that it runs */
 	bool stopping;                   /* drain: release between two rows */
 	void (*wake)(struct session *s); /* what the timer goes on with */
 	enum session_ending ending;
@@ -139,8 +141,10 @@ struct session {
 	char device_fp[DEVCERT_FP_HEX + 1]; /* leaf seen in setup */
 	char cert_fp[DEVCERT_FP_HEX + 1];   /* issued certificate; "" = none yet */
 	struct secret made_key;             /* AddKey: PKCS#1 until it is on the device */
-	struct secret made_key_text;        /* its base64 while the request is written */
+	struct secret param;                /* secret parameter of the request that is written */
 	bool use_made_key;
+	struct buf blob;          /* base64 of the binary parameter of a request */
+	struct buf dek_blob;      /* the wrapped DEK: a step() that is repeated must say the same */
 	struct buf csr, csr_info; /* pkcs10: signed by the device; our info */
 	bool csr_dummy;           /* second null-signed form is tried */
 	char suffix[256];         /* DNS suffixes that the device told */
@@ -179,8 +183,9 @@ struct session_job {
 	size_t address_len, hello_len;
 };
 
-/** Start a session; it ends by itself and tells worker.on_over. A job that is delivered twice with
- * one fence is taken once. @return 0; E_PARSE; -ENOMEM; the error of store_begin() */
+/** Start a session; it ends by itself and tells worker.on_over, unless it was never started. A job
+ * that is delivered twice with one fence is taken once. @return 0; E_PARSE; -ENOMEM; the error of
+ * store_begin() */
 int session_start(struct worker *w, const struct session_job *job, struct error *err);
 
 /** The plan is at its goal. */
@@ -198,7 +203,7 @@ void session_release(struct session *s);
 /** Once a second: lease, limits, idle connection. */
 void session_tick(struct session *s, uint64_t now_ms);
 
-/** Drain: stop between two rows. */
+/** Drain: give the job back, now or after the answer that is under way. May end the session. */
 void session_stop(struct session *s);
 
 /** Fill s->failure. Keeps the first one of a visit. */

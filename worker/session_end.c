@@ -19,11 +19,13 @@ static void session_free(struct session *s)
 {
 	device_secrets_free(&s->secrets);
 	secret_free(&s->made_key);
-	secret_free(&s->made_key_text);
+	secret_free(&s->param);
 	checkpoint_free(&s->ck);
 	arena_reset(&s->keep);
 	arena_reset(&s->lists);
 	buf_wipe(&s->body);
+	buf_free(&s->blob);
+	buf_free(&s->dek_blob);
 	buf_free(&s->csr);
 	buf_free(&s->csr_info);
 	free(s->hello_raw);
@@ -76,7 +78,7 @@ void session_over(struct session *s)
 	w->n_sessions--;
 	metric_set(&worker_metrics[WM_SESSIONS], w->n_sessions);
 	s->refs += 2;
-	if (w->on_over)
+	if (w->on_over && s->begun) /* else the refusal is the answer: nothing is done */
 		w->on_over(s->job, s->fence, s->outcome, w->arg);
 	device_close(&s->device, on_device_closed);
 	boot_timer_close(&s->timer, on_timer_closed);
@@ -212,6 +214,7 @@ static int end_parked(struct session *s, const struct store_lease *who, struct s
 		.err = s->failure.reason,
 		.txt = s->failure.text,
 		.step = s->row->name,
+		.quarantine = s->failure.class == FAIL_QUARANTINE ? s->failure.reason : NULL,
 		.checkpoint = ck,
 		.fields = r->fields,
 		.n_fields = r->n};
@@ -304,7 +307,7 @@ void session_tick(struct session *s, uint64_t now_ms)
 	}
 	device_tick(&s->device, now_ms);
 	bool phase = s->life == LIFE_RUN && s->plan == PLAN_SETUP && !s->work &&
-		     now_ms > s->phase_deadline_ms;
+		     now_ms > s->phase_deadline_ms + s->device.paused_ms;
 	if (now_ms <= s->deadline_ms && !phase)
 		return;
 	session_set_failure(s, FAIL_RETRY, phase ? "phase_limit" : "session_limit",
@@ -312,7 +315,19 @@ void session_tick(struct session *s, uint64_t now_ms)
 	session_fail(s);
 }
 
+/* Nothing that the device could act upon is under way: a pause, a look-up, work of the connector,
+ * a connection that is being made. */
+static bool between(const struct session *s)
+{
+	return s->life == LIFE_RESOLVE ||
+	       (s->life == LIFE_RUN &&
+		       (s->work || s->device.connecting || boot_timer_active(&s->timer) ||
+			       boot_timer_active(&s->device.timer)));
+}
+
 void session_stop(struct session *s)
 {
 	s->stopping = true;
+	if (between(s))
+		session_release(s);
 }

@@ -210,9 +210,10 @@ int worker_open(struct worker *w, uv_loop_t *loop, const struct conf *conf, stru
 
 void worker_stop_sessions(struct worker *w)
 {
-	struct session *s;
-	TAILQ_FOREACH (s, &w->sessions, link)
+	for (struct session *s = TAILQ_FIRST(&w->sessions), *n; s; s = n) {
+		n = TAILQ_NEXT(s, link); /* a session may end here */
 		session_stop(s);
+	}
 }
 
 static void on_tick_closed(struct boot_timer *t, void *arg)

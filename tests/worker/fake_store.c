@@ -55,7 +55,8 @@ static void answer_begin(struct reply *r)
 		.tlsp = f->tlsp,
 		.seen12 = "",
 		.pw_tries = f->pw_tries,
-		.amt = ""};
+		.amt = "",
+		.suffix = ""};
 	struct store_job job = {.tries = f->tries, .gen = f->gen};
 	job.checkpoint = (struct store_blob){f->checkpoint.data, f->checkpoint.len};
 	dev.dek = (struct store_blob){f->dek.data, f->dek.len};

@@ -27,10 +27,21 @@ static void forget(struct listed **list, const char *handle)
 		*list = (*list)->next;
 }
 
+/* In use as far as anybody knows: by the credential context, or ours by name or bytes. */
+static bool kept(const struct session *s, const struct listed *c)
+{
+	const struct buf *ours = &s->ck.certificate;
+	return c->root || c->readonly || strcmp(c->handle, s->o.context_cert) == 0 ||
+	       strcmp(c->handle, s->ck.cert_handle) == 0 ||
+	       (ours->len && c->der_len == ours->len && memcmp(c->der, ours->data, ours->len) == 0);
+}
+
 enum build clean_cert_build(struct session *s, struct wsman_request *rq)
 {
+	if (!s->o.context_cert[0])
+		return BUILD_SKIP; /* nobody can say which certificate TLS uses: delete none */
 	const struct listed *c = s->o.certs;
-	while (c && (c->root || c->readonly || strcmp(c->handle, s->o.context_cert) == 0))
+	while (c && kept(s, c))
 		c = c->next;
 	return delete_next(s, rq, c);
 }
@@ -52,6 +63,8 @@ static bool bound(const struct session *s, const struct listed *key)
 
 enum build clean_key_build(struct session *s, struct wsman_request *rq)
 {
+	if (s->plan == PLAN_ADMIN && !s->o.context_cert[0])
+		return BUILD_SKIP; /* as for certificates; in setup nothing is in use yet */
 	const struct listed *k = s->o.keys;
 	while (k && bound(s, k))
 		k = k->next;

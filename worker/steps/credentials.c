@@ -55,13 +55,16 @@ enum build admin_set_build(struct session *s, struct wsman_request *rq)
 	const struct secret *admin = secret_set_get(&s->secrets.pend, "admin");
 	if (s->plan == PLAN_ADMIN && (!admin || s->device.credential == 0))
 		return BUILD_SKIP; /* promoted already, or it was the first to be tried */
-	char *ha1 = arena_alloc(&s->lists, DIGEST_PASSWORD_LEN + 1);
+	char ha1[DIGEST_PASSWORD_LEN + 1];
 	struct wsman_param *p = arena_alloc(&s->keep, 2 * sizeof *p);
-	if (!ha1 || !p || !admin ||
-		digest_password("admin", s->ck.realm, secret_text(admin), ha1) < 0)
+	int rc = p && admin ? digest_password("admin", s->ck.realm, secret_text(admin), ha1) : -1;
+	if (rc == 0)
+		rc = secret_set(&s->param, ha1, DIGEST_PASSWORD_LEN);
+	explicit_bzero(ha1, sizeof ha1);
+	if (rc < 0)
 		return build_nomem(s);
 	p[0] = WSMAN_TEXT("Username", "admin");
-	p[1] = WSMAN_TEXT("DigestPassword", ha1);
+	p[1] = WSMAN_TEXT("DigestPassword", secret_text(&s->param));
 	rq->op = WSMAN_INVOKE;
 	rq->method = "SetAdminAclEntryEx";
 	rq->params = p;

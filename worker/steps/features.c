@@ -72,7 +72,9 @@ static bool is(const struct wsman_node *o, const char *name, bool want)
 static bool ping_same(const struct session *s, const struct wsman_node *o)
 {
 	bool want = s->profile.features.ping;
-	return is(o, "PingResponseEnabled", want) && is(o, "RmcpPingResponseEnabled", want);
+	return is(o, "PingResponseEnabled", want) &&
+	       (!wsman_node_child(o, "RmcpPingResponseEnabled") ||
+		       is(o, "RmcpPingResponseEnabled", want));
 }
 
 enum build ping_put_build(struct session *s, struct wsman_request *rq)
@@ -322,8 +324,11 @@ struct verdict kvm_settings_get_read(struct session *s, const struct wsman_messa
 {
 	bool by_mebx = true;
 	wsman_node_bool(m->payload, "EnabledByMEBx", &by_mebx);
-	if (s->profile.features.kvm && !by_mebx)
-		checkpoint_skip(&s->ck, s->row->name); /* switched off in the BIOS: nothing helps */
+	if (s->profile.features.kvm && !by_mebx) {
+		/* switched off in the MEBx: kvm.set would be refused. SPEC: P 4 FEATURES */
+		checkpoint_skip(&s->ck, step_table[STEP_KVM_SET].name);
+		s->o.kvm_state = 0;
+	}
 	if (!s->o.no_consent_service || is(m->payload, "OptInPolicy", kvm_consent_want(s)))
 		return v_next();
 	if (keep_object(s, &s->o.kvm_settings, m) < 0)

@@ -22,6 +22,8 @@ struct verdict general_get_read(struct session *s, const struct wsman_message *m
 			"DigestRealm has not the form of Intel AMT (Digest: and 32 hex digits); "
 			"the password cannot be set on it");
 	copy_text(s->ck.realm, sizeof s->ck.realm, realm);
+	if (!s->ck.amt[0]) /* until CIM_SoftwareIdentity says it better */
+		copy_text(s->ck.amt, sizeof s->ck.amt, device_amt_version(&s->device));
 	if (keep_object(s, &s->o.general, m) < 0)
 		return v_fail(s, FAIL_RETRY, "no_memory", "AMT_GeneralSettings is too large");
 	return v_next();
@@ -117,7 +119,7 @@ struct verdict uuid_get_read(struct session *s, const struct wsman_message *m)
 		return v_next();
 	char other[UUID_TEXT_LEN + 1], at[NET_ADDR_TEXT_MAX];
 	uuid_text(&uuid, other);
-	return v_wait(s, FAIL_MANUAL, "uuid_mismatch",
+	return v_wait(s, FAIL_QUARANTINE, "uuid_mismatch",
 		"the device at %s says it is %s, the Hello said %s: quarantined; check the "
 		"address, then "
 		"kick or cancel the job",

@@ -106,11 +106,6 @@ bool cert_has_key(const struct listed *cert, const uint8_t *derkey, size_t len)
 
 const char *request_base64(struct session *s, const void *data, size_t len)
 {
-	struct buf text;
-	buf_init(&text, WSMAN_REQUEST_MAX);
-	char *copy = NULL;
-	if (base64_encode(&text, data, len) == 0)
-		copy = arena_strndup(&s->keep, (const char *)text.data, text.len);
-	buf_wipe(&text);
-	return copy;
+	s->blob.len = 0;
+	return base64_encode(&s->blob, data, len) == 0 ? buf_cstr(&s->blob) : NULL;
 }

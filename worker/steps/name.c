@@ -2,6 +2,12 @@
 /* NAME: AMT_GeneralSettings, the whole object echoed. SPEC: provisioning.md 3 NAME, wsman.md 4 */
 #include "worker/steps/steps.h"
 
+/* Old firmware refuses a Put with a name that it did not send itself. SPEC: wsman.md 4 */
+static int set_known(struct wsman_object *o, const char *name, const char *value)
+{
+	return wsman_object_get(o, name) ? wsman_object_set(o, name, value) : 0;
+}
+
 int name_apply(struct session *s, struct wsman_object *o)
 {
 	const char *ping = s->profile.features.ping ? "true" : "false";
@@ -11,14 +17,12 @@ int name_apply(struct session *s, struct wsman_object *o)
 	int rc = wsman_object_set(o, "HostName", host);
 	if (rc == 0)
 		rc = wsman_object_set(o, "DomainName", dot + 1);
-	if (rc == 0 && !wsman_object_get(o, "SharedFQDN"))
-		rc = wsman_object_set(o, "SharedFQDN", "true");
 	if (rc == 0)
-		rc = wsman_object_set(o, "AMTNetworkEnabled", "1"); /* 0 would lock us out */
+		rc = set_known(o, "AMTNetworkEnabled", "1"); /* 0 would lock us out */
 	if (rc == 0)
 		rc = wsman_object_set(o, "PingResponseEnabled", ping);
 	if (rc == 0)
-		rc = wsman_object_set(o, "RmcpPingResponseEnabled", ping);
+		rc = set_known(o, "RmcpPingResponseEnabled", ping);
 	if (rc == 0 && !wsman_object_get(o, "WsmanOnlyMode"))
 		rc = wsman_object_set(o, "WsmanOnlyMode", "false"); /* required in Put */
 	return rc;

@@ -166,8 +166,7 @@ struct listed *listed_by_der(struct listed *list, const uint8_t *der, size_t len
 /** The public key inside a listed certificate equals this DERKey. */
 bool cert_has_key(const struct listed *cert, const uint8_t *derkey, size_t len);
 
-/** A request parameter that holds binary: base64 in the keep arena until the answer; NULL = memory.
- */
+/** A request parameter that holds binary: base64, good until the next call; NULL = memory. */
 const char *request_base64(struct session *s, const void *data, size_t len);
 
 #endif

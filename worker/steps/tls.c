@@ -32,6 +32,7 @@ enum build tls_list_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
 	s->o.tls_remote.root = NULL;
+	s->o.tls_fixed = false;
 	return BUILD_SEND;
 }
 
@@ -43,6 +44,12 @@ struct verdict tls_list_read(struct session *s, const struct wsman_message *m)
 			wsman_object_copy(&s->o.tls_remote, &s->keep, i) < 0)
 			return v_fail(
 				s, FAIL_RETRY, "no_memory", "AMT_TLSSettingData is too large");
+	}
+	struct wsman_object *o = &s->o.tls_remote;
+	if (o->root && wsman_object_get(o, "NonSecureConnectionsSupported")) {
+		/* From 16.1 on plain connections are off for good. SPEC: P 3 TLS 2 */
+		s->o.tls_fixed = true;
+		wsman_object_remove(o, "NonSecureConnectionsSupported");
 	}
 	return v_next();
 }
@@ -134,10 +141,7 @@ enum build tls_put_build(struct session *s, struct wsman_request *rq)
 	if (rc == 0)
 		rc = wsman_object_set(o, "MutualAuthentication", "false");
 	wsman_object_remove(o, "TrustedCN");
-	/* From 16.1 on the property is fixed and must not be written. SPEC: P 3 TLS 2 */
-	if (wsman_object_get(o, "NonSecureConnectionsSupported"))
-		wsman_object_remove(o, "NonSecureConnectionsSupported");
-	else if (rc == 0)
+	if (rc == 0 && !s->o.tls_fixed)
 		rc = wsman_object_set(o, "AcceptNonSecureConnections", "false");
 	if (rc < 0)
 		return build_nomem(s);

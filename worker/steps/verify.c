@@ -4,6 +4,7 @@
  * SPEC: provisioning.md 3 RECONNECT / VERIFY_A, tls.md 8, ruling 15 */
 #include <strings.h>
 
+#include "common/base/log.h"
 #include "worker/steps/steps.h"
 
 enum build verify_state_build(struct session *s, struct wsman_request *rq)
@@ -43,6 +44,14 @@ struct verdict verify_general_read(struct session *s, const struct wsman_message
 		return v_fail(s, FAIL_DEAD, "wrong_name",
 			"the configured device calls itself \"%.63s.%.191s\", not %s",
 			host ? host : "", domain ? domain : "", s->ck.fqdn);
+	const char *realm = wsman_node_text(m->payload, "DigestRealm");
+	if (s->ck.realm[0] && realm && strcmp(realm, s->ck.realm) != 0) {
+		LOG_WARN("realm.changed", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+			KV_STR("was", s->ck.realm), KV_STR("is", realm));
+		return v_fail(s, FAIL_MANUAL, "realm_changed",
+			"DigestRealm is not the one of the setup: the device was unconfigured and "
+			"set up by somebody else; check it, then kick or cancel the job");
+	}
 	return general_get_read(s, m);
 }
 
