@@ -41,15 +41,31 @@ void fake_output(struct fake_request *rq, unsigned rv, const char *inner, struct
 	close_envelope(out);
 }
 
+/* All texts of a request, one after the other. */
+static void quote(const struct wsman_node *n, struct buf *out)
+{
+	for (; n; n = n->next) {
+		if (n->text)
+			buf_addf(out, "%s ", n->text);
+		quote(n->child, out);
+	}
+}
+
 void fake_fault_body(struct fake_request *rq, const char *subcode, struct buf *out)
 {
+	struct buf text;
+	buf_init(&text, 8192);
+	buf_adds(&text, "test ");
+	if (rq->quotes)
+		quote(rq->m.payload, &text);
 	rq->is_fault = true;
 	open_envelope(rq, out);
 	buf_addf(out,
 		"<a:Fault><a:Code><a:Value>a:Sender</a:Value><a:Subcode><a:Value>e:%s</a:Value></"
 		"a:Subcode>"
-		"</a:Code><a:Reason><a:Text>test</a:Text></a:Reason></a:Fault>",
-		subcode);
+		"</a:Code><a:Reason><a:Text>%s</a:Text></a:Reason></a:Fault>",
+		subcode, buf_cstr(&text));
+	buf_free(&text);
 	close_envelope(out);
 }
 
@@ -97,7 +113,8 @@ static void items(struct fake_device *d, const char *class_name, struct buf *out
 			"<h:InstanceID>" KEY_HANDLE "</h:InstanceID></h:AMT_PublicPrivateKeyPair>");
 	} else if (strcmp(class_name, "AMT_TLSCredentialContext") == 0 && d->has_context) {
 		buf_adds(out, "<h:AMT_TLSCredentialContext>");
-		epr(out, "ElementInContext", "AMT_PublicKeyCertificate", "InstanceID", CERT_HANDLE);
+		epr(out, "ElementInContext", "AMT_PublicKeyCertificate",
+			d->no_context_names ? "Name" : "InstanceID", CERT_HANDLE);
 		epr(out, "ElementProvidingContext", "AMT_TLSProtocolEndpointCollection",
 			"ElementName", "TLSProtocolEndpoint Instances Collection");
 		buf_adds(out, "</h:AMT_TLSCredentialContext>");
@@ -105,13 +122,16 @@ static void items(struct fake_device *d, const char *class_name, struct buf *out
 		static const char *const ids[] = {"LMS", "802.3"};
 		for (int i = 0; i < 2; i++)
 			buf_addf(out,
-				"<h:AMT_TLSSettingData><h:AcceptNonSecureConnections>false"
-				"</h:AcceptNonSecureConnections><h:ElementName>x</"
+				"<h:AMT_TLSSettingData>%s<h:ElementName>x</"
 				"h:ElementName><h:Enabled>"
 				"false</h:Enabled><h:InstanceID>Intel(r) AMT %s TLS "
 				"Settings</h:InstanceID>"
 				"<h:MutualAuthentication>false</h:MutualAuthentication>"
 				"</h:AMT_TLSSettingData>",
+				d->no_plain ? "<h:NonSecureConnectionsSupported>false"
+					      "</h:NonSecureConnectionsSupported>"
+					    : "<h:AcceptNonSecureConnections>false"
+					      "</h:AcceptNonSecureConnections>",
 				ids[i]);
 	} else if (strcmp(class_name, "AMT_SystemPowerScheme") == 0) {
 		buf_adds(out,
@@ -131,13 +151,17 @@ static void items(struct fake_device *d, const char *class_name, struct buf *out
 
 static void general(struct fake_device *d, struct buf *out)
 {
+	const char *realm = d->other_realm && d->configured ? "0000554784E729164447A89F60B641C5"
+							    : "F3EB554784E729164447A89F60B641C5";
 	buf_addf(out,
 		"<h:AMT_GeneralSettings><h:AMTNetworkEnabled>1</h:AMTNetworkEnabled><h:DigestRealm>"
-		"Digest:F3EB554784E729164447A89F60B641C5</h:DigestRealm><h:DomainName>%s</"
+		"Digest:%s</h:DigestRealm><h:DomainName>%s</"
 		"h:DomainName>"
-		"<h:HostName>%s</h:HostName><h:PingResponseEnabled>%s</h:PingResponseEnabled>"
-		"<h:RmcpPingResponseEnabled>%s</h:RmcpPingResponseEnabled></h:AMT_GeneralSettings>",
-		d->domain, d->host, d->ping, d->ping);
+		"<h:HostName>%s</h:HostName><h:PingResponseEnabled>%s</h:PingResponseEnabled>",
+		realm, d->domain, d->host, d->ping);
+	if (!d->old)
+		buf_addf(out, "<h:RmcpPingResponseEnabled>%s</h:RmcpPingResponseEnabled>", d->ping);
+	buf_adds(out, "</h:AMT_GeneralSettings>");
 }
 
 static void get(struct fake_device *d, const char *class_name, struct buf *out)
@@ -163,9 +187,10 @@ static void get(struct fake_device *d, const char *class_name, struct buf *out)
 			d->consent);
 	else if (strcmp(class_name, "IPS_KVMRedirectionSettingData") == 0)
 		buf_addf(out,
-			"<h:%s><h:EnabledByMEBx>true</h:EnabledByMEBx><h:OptInPolicy>%s</"
+			"<h:%s><h:EnabledByMEBx>%s</h:EnabledByMEBx><h:OptInPolicy>%s</"
 			"h:OptInPolicy></h:%s>",
-			class_name, d->opt_in_policy, class_name);
+			class_name, d->mebx_kvm_off ? "false" : "true", d->opt_in_policy,
+			class_name);
 	else
 		buf_addf(out, "<h:%s><h:EnabledState>%s</h:EnabledState></h:%s>", class_name,
 			strcmp(class_name, "AMT_WebUIService") == 0 ? d->webui : d->kvm,
@@ -195,6 +220,7 @@ static void put(struct fake_device *d, const char *class_name, const struct wsma
 	} else if (strcmp(class_name, "AMT_TLSSettingData") == 0) {
 		const char *id = wsman_node_text(o, "InstanceID");
 		d->tls_on = id && strstr(id, "802.3") != NULL;
+		d->n_plain += d->no_plain && wsman_node_child(o, "AcceptNonSecureConnections");
 	}
 }
 
@@ -283,15 +309,40 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 			: strcmp(c, "AMT_RedirectionService") == 0 ? d->redirection
 								   : d->kvm,
 			8, in, "RequestedState");
+		if (d->mebx_kvm_off)
+			snprintf(d->kvm, sizeof d->kvm, "3");
 	}
 	invoke_keys(d, rq, &inner);
-	fake_output(rq, 0, inner.len ? buf_cstr(&inner) : "", out);
+	bool refused = d->mebx_kvm_off && strcmp(rq->m.class_name, "CIM_KVMRedirectionSAP") == 0;
+	fake_output(rq, refused ? 1 : 0, inner.len ? buf_cstr(&inner) : "", out);
 	buf_free(&inner);
+}
+
+/* What AMT 3 to 5 answers to names that came later. @return the fault, or NULL */
+static const char *too_new(const struct fake_request *rq)
+{
+	const char *c = rq->m.class_name;
+	if (strncmp(c, "IPS_", 4) == 0 || strcmp(c, "CIM_KVMRedirectionSAP") == 0)
+		return "DestinationUnreachable";
+	if (strcmp(rq->method, "GenerateKeyPair") == 0 ||
+		strcmp(rq->method, "GeneratePKCS10RequestEx") == 0)
+		return "ActionNotSupported";
+	bool put = wsman_message_op(&rq->m) == WSMAN_PUT;
+	if (put && strcmp(c, "AMT_GeneralSettings") == 0 &&
+		(wsman_node_child(rq->m.payload, "SharedFQDN") ||
+			wsman_node_child(rq->m.payload, "RmcpPingResponseEnabled")))
+		return "SchemaValidationError";
+	return NULL;
 }
 
 void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out)
 {
 	const char *class_name = rq->m.class_name;
+	const char *fault = d->old ? too_new(rq) : NULL;
+	if (fault) {
+		fake_fault_body(rq, fault, out);
+		return;
+	}
 	switch (wsman_message_op(&rq->m)) {
 	case WSMAN_INVOKE: invoke(d, rq, out); return;
 	case WSMAN_ENUMERATE:
@@ -319,7 +370,10 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 		open_envelope(rq, out);
 		get(d, class_name, out);
 		break;
-	default: open_envelope(rq, out); break;
+	default:
+		d->n_deletes += strcmp(class_name, "AMT_PublicKeyCertificate") == 0;
+		open_envelope(rq, out);
+		break;
 	}
 	close_envelope(out);
 }

@@ -13,7 +13,7 @@ struct fake_request {
 	struct wsman_message m;
 	const char *message_id;
 	char method[64]; /* "" for Get, Put, ... */
-	bool is_fault;
+	bool is_fault, quotes;
 };
 
 void fake_request_names(struct fake_request *rq);

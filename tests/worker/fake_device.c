@@ -64,6 +64,13 @@ static SSL_CTX *make_ctx(struct fake_device *d)
 			SSL_VERIFY_PEER | (d->on_die ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
 		SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
 	}
+	if (d->sha1_only) {
+		SSL_CTX_set_security_level(ctx, 0);
+		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+		SSL_CTX_set1_client_sigalgs_list(ctx, "RSA+SHA1");
+		if (!d->configured)
+			SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	}
 	if (d->tls11) {
 		SSL_CTX_set_security_level(ctx, 0);
 		SSL_CTX_set_min_proto_version(ctx, TLS1_1_VERSION);
@@ -89,9 +96,9 @@ static void send_http(struct peer *p, const char *status, const char *extra, con
 {
 	char head[512];
 	int n = snprintf(head, sizeof head,
-		"HTTP/1.1 %s\r\nServer: Intel(R) Active Management Technology 12.0.67.1579\r\n"
+		"HTTP/1.1 %s\r\nServer: Intel(R) Active Management Technology %s\r\n"
 		"Content-Length: %zu\r\n%s\r\n",
-		status, body->len, extra);
+		status, p->d->version ? p->d->version : "12.0.67.1579", body->len, extra);
 	conn_write(p->c, head, (size_t)n);
 	conn_write(p->c, body->data, body->len);
 }
@@ -206,6 +213,7 @@ static bool wrong_answer(struct peer *p, struct fake_request *rq)
 	buf_init(&b, 65536);
 	switch (fault) {
 	case FAKE_401: challenge(p); break;
+	case FAKE_GONE: send_text(p, "404 Not Found", "", "<html>no</html>"); break;
 	case FAKE_HTML: send_text(p, "400 Bad Request", close_header(p), "<html>bad</html>"); break;
 	case FAKE_FLOOD: start_flood(p, false); break;
 	case FAKE_CHUNKS: start_flood(p, true); break;
@@ -271,7 +279,7 @@ static void row_of(const char *head, char *out, size_t size)
 static bool one_request(struct peer *p, char *head, const uint8_t *body, size_t body_len)
 {
 	struct fake_device *d = p->d;
-	struct fake_request rq = {0};
+	struct fake_request rq = {.quotes = d->quotes};
 	size_t auth_len = 0;
 	row_of(head, rq.row, sizeof rq.row);
 	snprintf(d->last_row, sizeof d->last_row, "%s", rq.row);
@@ -336,7 +344,10 @@ static void on_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
 
 static void on_opened(struct conn *c, void *arg)
 {
-	(void)c, (void)arg;
+	struct peer *p = arg;
+	const char *name = SSL_get_servername(conn_ssl(c), TLSEXT_NAMETYPE_host_name);
+	char *out = p->d->configured ? p->d->sni_admin : p->d->sni_setup;
+	snprintf(out, sizeof p->d->sni_setup, "%s", name ? name : "");
 }
 
 static void on_closed(struct conn *c, const struct error *err, void *arg)

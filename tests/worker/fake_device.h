@@ -22,6 +22,7 @@ enum fake_fault {
 	FAKE_401,       /* challenge, whatever the answer */
 	FAKE_TRUNCATED, /* half of the XML */
 	FAKE_HTML,      /* HTTP 400 with HTML */
+	FAKE_GONE,      /* HTTP 404 */
 	FAKE_FLOOD,     /* a body without end */
 	FAKE_CHUNKS,    /* endless tiny chunks */
 	FAKE_CUT,       /* connection closed instead of an answer */
@@ -56,6 +57,14 @@ struct fake_device {
 	bool tls11;       /* speaks TLS 1.1 only */
 	bool no_header;   /* closes after 401 and 400 without saying so in the header */
 	bool setup_login; /* asks for a login in setup too */
+	bool old;         /* AMT 3 to 5: no IPS and KVM classes, keys come from outside */
+	bool sha1_only;   /* wants RSA with SHA-1 only, and goes on with an empty certificate */
+	bool no_plain;    /* 16.1 and later: NonSecureConnectionsSupported is shown */
+	bool mebx_kvm_off;
+	bool no_context_names;  /* the list of contexts tells no InstanceID */
+	bool quotes;            /* faults quote the request */
+	bool other_realm;       /* configured: not the one of the setup */
+	const char *version;    /* Server header; NULL = 12.0.67.1579 */
 	unsigned keep_password; /* so many SetAdminAclEntryEx are answered and not obeyed */
 	unsigned reset_nonce;   /* the n-th request with an answer meets a new nonce; 0 = none */
 	unsigned cut_request;   /* each connection dies at its n-th request; 0 = none */
@@ -68,6 +77,9 @@ struct fake_device {
 	char host[64], domain[200], ping[8], redirection[8], listener[8], consent[16];
 	char opt_in_policy[8], webui[8], kvm[8], power[8];
 	unsigned n_requests, n_connections, n_commits, n_generates, n_mutations_unstepped;
+	unsigned n_plain;   /* Puts of AcceptNonSecureConnections to a no_plain device */
+	unsigned n_deletes; /* of certificates */
+	char sni_setup[256], sni_admin[256];
 	unsigned nonce;    /* number of the present one */
 	unsigned n_logins; /* requests with an answer to a challenge */
 	unsigned n_wrong;  /* of these with a wrong password */

@@ -118,6 +118,8 @@ static void keep_fields(const struct store_field *fields, size_t n)
 			snprintf(f->pw_tries, sizeof f->pw_tries, "%.*s", len, text);
 		else if (strcmp(fields[i].name, "tlsp") == 0)
 			snprintf(f->tlsp, sizeof f->tlsp, "%.*s", len, text);
+		else if (strcmp(fields[i].name, "amt") == 0)
+			snprintf(f->amt, sizeof f->amt, "%.*s", len, text);
 	}
 }
 
@@ -127,6 +129,19 @@ int store_begin(struct store *s, const struct store_lease *lease, const char *ow
 	(void)s, (void)lease, (void)owner, (void)ttl_ms, (void)err;
 	reply_new(arg)->begun = cb;
 	return 0;
+}
+
+/* As the store: a key of secrets is never replaced. */
+static bool dek_same(const struct store_step *step)
+{
+	const struct buf *dek = &fake_store.dek;
+	for (size_t i = 0; i < step->n_fields; i++) {
+		struct store_blob v = step->fields[i].value;
+		if (strcmp(step->fields[i].name, "dek") == 0 && dek->len &&
+			(v.len != dek->len || memcmp(v.data, dek->data, v.len) != 0))
+			return false;
+	}
+	return true;
 }
 
 int store_step(struct store *s, const struct store_lease *lease, const struct store_step *step,
@@ -139,6 +154,10 @@ int store_step(struct store *s, const struct store_lease *lease, const struct st
 	if (r->err.code)
 		return 0;
 	f->n_steps++;
+	if (!dek_same(step)) {
+		error_set(&r->err, E_STATE, "another dek");
+		return 0;
+	}
 	snprintf(f->last_step, sizeof f->last_step, "%s", step->step);
 	if (f->stale_at && strcmp(f->stale_at, step->step) == 0) {
 		error_set(&r->err, E_STALE, "another owner");
@@ -154,6 +173,10 @@ int store_step(struct store *s, const struct store_lease *lease, const struct st
 	}
 	f->pend_before_secret |= strcmp(step->step, "mebx.set") == 0 && f->pend.len > 0;
 	keep_fields(step->fields, step->n_fields);
+	if (f->replies_lost) {
+		f->replies_lost--;
+		error_set(&r->err, E_CLOSED, "the reply was lost");
+	}
 	if (f->lost_at && strcmp(f->lost_at, step->step) == 0)
 		error_set(&r->err, E_STALE, "another owner");
 	return 0;
@@ -219,6 +242,8 @@ int store_park(struct store *s, const struct store_lease *lease, const struct st
 	if (r->err.code)
 		return 0;
 	ended("park", p->err, p->txt, p->step);
+	snprintf(fake_store.quarantine, sizeof fake_store.quarantine, "%s",
+		p->quarantine ? p->quarantine : "");
 	snprintf(fake_store.why, sizeof fake_store.why, "%s", p->why);
 	fake_store.poll = p->poll_ms != STORE_NEVER;
 	return 0;

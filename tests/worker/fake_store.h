@@ -17,6 +17,7 @@ struct fake_store {
 	struct buf checkpoint, dek, cur, prev, pend;
 	bool have_pend;
 	uint32_t tries, gen;
+	char amt[32], quarantine[32];
 	char pw_tries[16], tlsp[8]; /* fields of the record */
 	/* what was asked */
 	char last_step[64]; /* newest step() */
@@ -27,9 +28,10 @@ struct fake_store {
 	bool poll;               /* park: has a poll time */
 	char err[64], txt[400], end_step[64];
 	/* what it shall do */
-	const char *stale_at; /* answer E_STALE at this step */
-	const char *lost_at;  /* do this step, then answer E_STALE: killed before it was sent */
-	unsigned down;        /* answer E_CLOSED to so many calls */
+	const char *stale_at;  /* answer E_STALE at this step */
+	const char *lost_at;   /* do this step, then answer E_STALE: killed before it was sent */
+	unsigned replies_lost; /* do so many steps, then answer E_CLOSED */
+	unsigned down;         /* answer E_CLOSED to so many calls */
 };
 
 extern struct fake_store fake_store;
