@@ -80,7 +80,7 @@ static SSL_CTX *make(const struct personality *p, bool setup)
 int tlsd_start(struct estate *e, struct error *err)
 {
 	size_t n = e->personalities.n;
-	e->ctx = calloc(2 * n, sizeof *e->ctx);
+	e->ctx = calloc(2 * n, sizeof(SSL_CTX *));
 	ENSURE(e->ctx, err, E_TLS, "no memory for TLS contexts");
 	for (size_t i = 0; i < 2 * n; i++) {
 		e->ctx[i] = make(&e->personalities.items[i / 2], i % 2 == 0);

@@ -246,7 +246,8 @@ static json_t *percentiles(uint64_t *ms, size_t n)
 		unsigned percent;
 	} wanted[] = {{"p50", 50}, {"p95", 95}, {"p99", 99}, {"max", 100}};
 	json_t *out = json_object();
-	qsort(ms, n, sizeof *ms, ascending);
+	if (n > 0)
+		qsort(ms, n, sizeof *ms, ascending);
 	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
 		/* Nearest rank. */
 		size_t rank = (n * wanted[i].percent + 99) / 100;

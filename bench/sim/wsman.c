@@ -96,8 +96,8 @@ static enum wfault read_request(const struct xml_node *root, struct request *rq)
 {
 	const struct xml_node *found[H_N] = {NULL};
 	const struct xml_node *header = root->children, *body = header ? header->next : NULL;
-	if (!xml_is(root, NS_SOAP, "Envelope") || !xml_is(header, NS_SOAP, "Header") ||
-		!xml_is(body, NS_SOAP, "Body") || body->next)
+	if (!body || body->next || !xml_is(root, NS_SOAP, "Envelope") ||
+		!xml_is(header, NS_SOAP, "Header") || !xml_is(body, NS_SOAP, "Body"))
 		return WF_SCHEMA;
 	enum wfault f = read_header(header, found);
 	rq->message_id = found[H_ID] ? found[H_ID]->text : "";

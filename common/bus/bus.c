@@ -170,6 +170,8 @@ static int send_failed(struct bus_socket *s)
 
 int bus_send(struct bus_socket *s, const char *peer, Muster__V1__Envelope *e)
 {
+	if (s->router && !peer)
+		return -EINVAL;
 	e->schema = BUS_SCHEMA_MAX;
 	e->sender = s->bus->id;
 	size_t len = muster__v1__envelope__get_packed_size(e);
@@ -248,7 +250,7 @@ static int set_int(void *socket, int option, int value)
 	return zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
-/* Options common to both kinds. SPEC: architecture D9 */
+/* domain: of the keys that may come in; NULL for a dealer. SPEC: architecture D9 */
 static int set_options(struct bus_socket *s, const char *domain, int hwm)
 {
 	const struct bus *bus = s->bus;
@@ -272,7 +274,7 @@ static int set_options(struct bus_socket *s, const char *domain, int hwm)
 			      z, ZMQ_CURVE_PUBLICKEY, bus->pair.public_key, CURVE_TEXT_LEN) ||
 		      zmq_setsockopt(z, ZMQ_CURVE_SECRETKEY, secret_text(&bus->pair.secret_key),
 			      CURVE_TEXT_LEN);
-		if (s->router)
+		if (domain)
 			bad = bad || set_int(z, ZMQ_CURVE_SERVER, 1) ||
 			      zmq_setsockopt(z, ZMQ_ZAP_DOMAIN, domain, strlen(domain));
 	}

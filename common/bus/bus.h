@@ -118,8 +118,8 @@ int bus_dealer(struct bus_socket **out, struct bus *bus, const char *endpoint, i
  * Send one message; never blocks. schema and sender are filled in here; the caller sets the body.
  *
  * @param peer ROUTER: id of the receiver; DEALER: NULL
- * @return 0; -EAGAIN no room or not connected yet; -EHOSTUNREACH no such peer (ROUTER); E_LIMIT
- *         longer than BUS_MESSAGE_MAX; -ENOMEM
+ * @return 0; -EAGAIN no room or not connected yet; -EHOSTUNREACH no such peer, -EINVAL none given
+ *         (ROUTER); E_LIMIT longer than BUS_MESSAGE_MAX; -ENOMEM
  */
 int bus_send(struct bus_socket *s, const char *peer, Muster__V1__Envelope *e);
 

@@ -90,7 +90,7 @@ struct conf_broker {
 	uint32_t cooldown_s;
 	bool intake;
 	char deny_file[CONF_PATH_MAX];
-	uint32_t subnet_rate;     /* sessions started per second and subnet; 0 = off */
+	uint32_t subnet_rate; /* sessions started per second and subnet; 0 = off */
 	uint32_t dispatch_lease_ms;
 	uint32_t grace_ms;
 };

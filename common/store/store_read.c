@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading for muster: records, lists, counts, events. See store.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +143,7 @@ static void range_cb(const redisReply *reply, const struct error *lost, void *ar
 	char cursor[24] = "0";
 	int rc = reply_array(reply, 0, lost, &err);
 	if (rc == 0 && reply->elements >= req->b)
-		snprintf(cursor, sizeof cursor, "%llu", (unsigned long long)(req->a + req->b));
+		snprintf(cursor, sizeof cursor, "%" PRIu64, req->a + req->b);
 	ids_answer(req, reply, 0, cursor, rc < 0 ? &err : NULL);
 }
 

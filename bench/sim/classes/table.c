@@ -185,9 +185,9 @@ static bool ref_ok(const struct xml_node *n)
 	const char *adr = "http://schemas.xmlsoap.org/ws/2004/08/addressing";
 	const char *man = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd";
 	const struct xml_node *a = n->children, *p = a ? a->next : NULL;
-	return xml_is(a, adr, "Address") && xml_is(p, adr, "ReferenceParameters") &&
-	       xml_is(p->children, man, "ResourceURI") &&
-	       xml_is(p->children->next, man, "SelectorSet");
+	const struct xml_node *uri = p ? p->children : NULL;
+	return uri && xml_is(a, adr, "Address") && xml_is(p, adr, "ReferenceParameters") &&
+	       xml_is(uri, man, "ResourceURI") && xml_is(uri->next, man, "SelectorSet");
 }
 
 static bool value_ok(const struct prop *p, const struct xml_node *n)
