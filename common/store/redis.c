@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See redis.h. One connection at a time goes through these phases:
+ * See redis.h; redis_wait.c has the calls that run the loop. One connection at a time goes through
+ * these phases:
  *
  *   PAUSE --(timer)--> RESOLVE (names only) --> CONNECT --> GREET (AUTH, SETNAME, INFO) --> UP
  *     ^                    |                       |           |                            |
@@ -11,7 +12,7 @@
  * `out` and written once per turn of the loop, by a prepare handle, just before the loop sleeps.
  * The one timer serves all phases: end of the pause, oldest command's deadline, next PING.
  */
-#include "common/store/redis.h"
+#include "common/store/redis_int.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -20,56 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/base/err.h"
-#include "common/base/secret.h"
 #include "common/net/addr.h"
 #include "common/net/conn.h"
-#include "common/net/timer.h"
 #include "common/net/tls.h"
-#include "common/store/redis_url.h"
 
 #define GREETING_MAX 4 /* commands of our own that may stand in the ring besides the caller's */
-
-enum phase { PHASE_PAUSE, PHASE_RESOLVE, PHASE_CONNECT, PHASE_GREET, PHASE_UP, PHASE_CLOSED };
-
-struct pending {
-	redis_reply_fn fn;
-	void *arg;
-	uint64_t deadline_ms; /* CLOCK_BOOTTIME */
-};
-
-struct redis {
-	uv_loop_t *loop;
-	struct redis_opts opts; /* numbers only are read after redis_open() */
-	struct redis_url url;
-	char *user, *client_name;
-	struct secret password;
-	SSL_CTX *tls;
-	redis_state_fn state;
-	void *state_arg;
-
-	enum phase phase;
-	struct conn *conn;
-	redisReader *reader;
-	struct buf out;
-	struct pending *ring; /* ring_max entries */
-	size_t ring_max, head, n_pending;
-	struct error greet_err; /* what was wrong with the greeting */
-	char run_id[REDIS_ID_LEN + 1], repl_id[REDIS_ID_LEN + 1]; /* of the last server seen */
-	struct error last_err;
-	uint32_t failures; /* attempts since the last time we were up */
-	uint64_t heard_ms;
-
-	struct boot_timer timer;
-	uv_prepare_t flush;
-	uv_timer_t wait_timer; /* of redis_wait() */
-	uv_getaddrinfo_t resolver;
-	bool resolving;
-	bool keep_reply; /* the callback took the reply over: redis_call() */
-	int n_handles;   /* handles and requests that must end before the memory goes */
-};
 
 static void redis_lost(struct redis *r, const struct error *why);
 static void redis_connect(struct redis *r);
@@ -150,8 +107,8 @@ static int command_queue(struct redis *r, int argc, const char *const *argv, con
 	int rc = 0;
 	if (r->out.len + conn_pending(r->conn) + (size_t)len > r->opts.out_max)
 		rc = error_set(err, E_LIMIT, "redis: %zu bytes wait to be sent", r->opts.out_max);
-	else
-		rc = buf_add(&r->out, text, (size_t)len);
+	else if (buf_add(&r->out, text, (size_t)len) < 0)
+		rc = error_set(err, -ENOMEM, "redis: out of memory");
 	redisFreeCommand(text);
 	TRY(rc);
 	r->ring[(r->head + r->n_pending++) % r->ring_max] = (struct pending){
@@ -503,7 +460,8 @@ static int redis_init(struct redis *r, const struct redis_opts *opts, struct err
 	r->user = dup_or_null(opts->user);
 	r->client_name = dup_or_null(opts->client_name);
 	if (opts->password)
-		TRY(secret_set(&r->password, opts->password->data, opts->password->len));
+		ENSURE(secret_set(&r->password, opts->password->data, opts->password->len) == 0,
+			err, -ENOMEM, "redis: out of memory");
 	r->ring_max = r->opts.pending_max + GREETING_MAX;
 	r->ring = calloc(r->ring_max, sizeof *r->ring);
 	r->reader = redisReaderCreate();
@@ -579,77 +537,4 @@ size_t redis_pending(const struct redis *r)
 uv_loop_t *redis_loop(const struct redis *r)
 {
 	return r->loop;
-}
-
-/* ---- running the loop ------------------------------------------------------------------------ */
-
-static void wait_over_cb(uv_timer_t *t)
-{
-	(void)t; /* its only use is to end uv_run(UV_RUN_ONCE) */
-}
-
-/* Run the loop until *done, or until the client is up when done is NULL. */
-static bool run_until(struct redis *r, const bool *done, uint32_t timeout_ms)
-{
-	uint64_t end = clock_boot_ms() + timeout_ms;
-	for (;;) {
-		if (done ? *done : r->phase == PHASE_UP)
-			break;
-		uint64_t now = clock_boot_ms();
-		if (now >= end)
-			break;
-		uv_update_time(r->loop);
-		uv_timer_start(&r->wait_timer, wait_over_cb, end - now, 0);
-		uv_run(r->loop, UV_RUN_ONCE);
-	}
-	uv_timer_stop(&r->wait_timer);
-	return done ? *done : r->phase == PHASE_UP;
-}
-
-int redis_wait_up(struct redis *r, uint32_t timeout_ms, struct error *err)
-{
-	if (run_until(r, NULL, timeout_ms))
-		return 0;
-	if (r->last_err.code != 0)
-		return error_set(err, r->last_err.code, "%s", r->last_err.text);
-	return error_set(err, -ETIMEDOUT, "redis: no connection within %u ms", timeout_ms);
-}
-
-int redis_wait(struct redis *r, const bool *done, uint32_t timeout_ms, struct error *err)
-{
-	ENSURE(run_until(r, done, timeout_ms), err, -ETIMEDOUT, "redis: nothing within %u ms",
-		timeout_ms);
-	return 0;
-}
-
-struct sync_call {
-	struct redis *r;
-	redisReply *reply;
-	struct error err;
-	bool done;
-};
-
-static void sync_cb(const redisReply *reply, const struct error *err, void *arg)
-{
-	struct sync_call *call = arg;
-	call->done = true;
-	if (err) {
-		call->err = *err;
-		return;
-	}
-	call->r->keep_reply = true;
-	call->reply = (redisReply *)(uintptr_t)reply; /* ours from here on */
-}
-
-int redis_call(struct redis *r, int argc, const char *const *argv, const size_t *argv_len,
-	redisReply **reply, struct error *err)
-{
-	struct sync_call call = {.r = r};
-	TRY(redis_command(r, argc, argv, argv_len, sync_cb, &call, err));
-	/* The command's own deadline ends this; the bound here only has to be longer. */
-	TRY(redis_wait(r, &call.done, UINT32_MAX, err));
-	if (call.err.code != 0)
-		return error_set(err, call.err.code, "%s", call.err.text);
-	*reply = call.reply;
-	return 0;
 }
