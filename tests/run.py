@@ -8,6 +8,7 @@ build). The last line is "N passed, N failed, N skipped"."""
 import argparse
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ import xml.etree.ElementTree as ET
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 JOBS = str(os.cpu_count() or 2)
+# unittest's line for a case that was skipped inside a program that passed.
+SKIPPED_CASE = re.compile(r"^(\w+) \(.*skipped ['\"](.*)['\"]$", re.M)
 
 
 class Tally:
@@ -39,6 +42,7 @@ def run(tally, name, command, **kwargs):
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", stdin=subprocess.DEVNULL, **kwargs)
     state = {0: "pass", 77: "skip"}.get(done.returncode, "fail")
+    tally.skipped += [f"{name}: {what}: {why}" for what, why in SKIPPED_CASE.findall(done.stdout)]
     tally.add(name, state, time.monotonic() - start, "" if state == "pass" else done.stdout)
     return state == "pass"
 
@@ -87,9 +91,8 @@ def ctest(tally, preset, *args):
         state = "pass" if status == "run" else "skip" if status == "notrun" and case.find("skipped") is not None else "fail"
         if state == "pass":
             # A single skipped case inside a program that passed must stay visible.
-            for line in output.split("\n"):
-                if "[  SKIPPED ]" in line and line.strip()[13:].strip() and "test(s)" not in line:
-                    tally.skipped.append(f"{case.get('name')}: {line.strip()[13:].strip()}")
+            names = {line.split("]", 1)[1].strip() for line in output.split("\n") if "[  SKIPPED ]" in line}
+            tally.skipped += sorted(f"{case.get('name')}: {name}" for name in names if name and "test(s)" not in name)
         tally.add(f"{preset}: {case.get('name')}", state, float(case.get("time") or 0), output)
 
 

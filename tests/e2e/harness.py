@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests share: a command line, a running site, vectors, visible skips.
 
-Each test file is a program of its own: python3 tests/e2e/test_x.py --build build/release. It ends
-with status 0, 1, or 77 when what it needs is absent (and says what)."""
+Each test file is a program of its own: python3 tests/e2e/test_x.py --build build/release. Tests
+whose data is absent say so and are counted as skipped by tests/run.py."""
 import argparse
 import json
 import os
@@ -15,7 +15,6 @@ sys.path.insert(0, str(ROOT / "bench"))
 from estate import Site, wait_for  # noqa: E402
 
 VECTORS = pathlib.Path(os.environ.get("MUSTER_VECTORS", ROOT.parent / "shared/vectors"))
-SKIPPED = 77
 
 
 class SiteTest(unittest.TestCase):
@@ -60,11 +59,10 @@ class SiteTest(unittest.TestCase):
 
 
 def vectors(*parts):
-    """A folder of test data, or exit as skipped."""
+    """A folder of test data; where it is absent the test counts as skipped."""
     path = VECTORS.joinpath(*parts)
     if not path.exists():
-        print(f"skipped: {path} is absent (set MUSTER_VECTORS)")
-        sys.exit(SKIPPED)
+        raise unittest.SkipTest(f"{'/'.join(parts)} of the vectors is absent (MUSTER_VECTORS)")
     return path
 
 
