@@ -55,7 +55,7 @@ static void test_old_firmware(void **state)
 	for (int issue = PROFILE_ISSUE_DIRECT; issue <= PROFILE_ISSUE_PKCS10; issue++) {
 		fresh();
 		dev.old = true;
-		w.profiles.items[0].tls.issue = issue;
+		w.profiles.items[0].tls.issue = (enum profile_issue)issue;
 		visit();
 		assert_finished();
 		assert_string_equal(dev.host, "pc1");
