@@ -167,7 +167,7 @@ int call_send(struct store *s, redis_reply_fn reply, const struct store_req *req
 
 /* ---- reading an answer ----------------------------------------------------------------------- */
 
-/* The refusals of functions.lua. */
+/* The refusals of functions/head.lua. */
 static const struct {
 	long long number;
 	int code;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The store: jobs and devices in Redis, and the only code that may change them. Each call below is
- * one Redis Function of library muster_v1 (functions.lua), so each is atomic; this header is its C
+ * one Redis Function of library muster_v1 (functions/), so each is atomic; this header is its C
  * face. Broker, worker and muster use nothing else of Redis.
  *
  *               admit           claim          begin           finish

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reference: what the functions of common/store/functions.lua must do, in plain C on small
+ * The reference: what the functions of common/store/functions/ must do, in plain C on small
  * arrays. Written from store.h, architecture.md section 2 and the rulings, not from the Lua text. A
  * model_* call returns the code that the store must answer and changes the model as Redis must
  * change.

@@ -1,0 +1,92 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The operator's calls.
+
+-- keys of cancel and kick: job dev ready lease wait:ca wait:ad wait:manual dead ev
+local function unlist(keys, id)
+	for i = 3, 8 do
+		call('ZREM', keys[i], id)
+	end
+end
+
+-- args: job uuid who text
+local function cancel(keys, args)
+	local job, dev = keys[1], keys[2]
+	local j = call('HMGET', job, 'st', 'dev', 'f')
+	if not j[1] or j[2] ~= args[2] then
+		return MISSING
+	elseif j[1] == 'done' or j[1] == 'cancelled' then
+		return STATE
+	end
+	local now = now_ms()
+	local fence = next_fence(j[3], now) -- a running owner is refused at its next step
+	unlist(keys, args[1])
+	call('HSET', job, 'st', 'cancelled', 'f', fence, 'ow', '', 'fi', int(now), 'err', 'cancelled',
+		'txt', args[4])
+	call('HDEL', job, 'pl', 'ck')
+	call('EXPIRE', job, KEEP_S)
+	call('HSET', dev, 'state', 'cancelled', 'end_ms', int(now))
+	call('HDEL', dev, 'quar', 'quar_ms')
+	event(keys[9], 'cancel', args[1], args[2], args[3], fence, args[4])
+	return 0
+end
+
+-- args: job uuid who addr('' = keep)
+local function kick(keys, args)
+	local job, dev = keys[1], keys[2]
+	local j = call('HMGET', job, 'st', 'dev', 'f')
+	if not j[1] or j[2] ~= args[2] then
+		return MISSING
+	elseif j[1] == 'done' or j[1] == 'cancelled' or j[1] == 'leased' then
+		return STATE
+	elseif args[4] == '' and call('HEXISTS', dev, 'quar') == 1 then
+		return QUARANTINED
+	end
+	local now = now_ms()
+	local fence = next_fence(j[3], now)
+	unlist(keys, args[1])
+	if j[1] == 'dead' then
+		call('HSET', job, 'try', 0, 'lost', 0)
+		call('HDEL', job, 'fi')
+	end
+	call('HSET', job, 'st', 'ready', 'f', fence)
+	call('ZADD', keys[3], int(now), args[1])
+	call('HSET', dev, 'state', 'active')
+	if args[4] ~= '' then
+		call('HSET', dev, 'addr', args[4], 'src', args[4])
+		call('HDEL', dev, 'quar', 'quar_ms', 'addr_alt', 'alt_ms')
+	end
+	event(keys[9], 'kick', args[1], args[2], args[3], fence, args[4])
+	return 0
+end
+
+-- keys: dev ev; args: uuid reason('' = lift) who
+local function deny(keys, args)
+	if args[2] == '' then
+		call('HDEL', keys[1], 'deny')
+	else
+		call('HSET', keys[1], 'deny', args[2])
+	end
+	event(keys[2], 'deny', '', args[1], args[3], '', args[2])
+	return 0
+end
+
+-- keys: dev job dead done ev; args: uuid job('' = none) who
+local function forget(keys, args)
+	local d = call('HMGET', keys[1], 'state', 'job')
+	if call('EXISTS', keys[1]) == 0 then
+		return MISSING
+	elseif d[1] == 'active' or (d[2] or '') ~= args[2] then
+		return STATE
+	end
+	call('DEL', keys[1], keys[2])
+	call('ZREM', keys[3], args[2])
+	call('ZREM', keys[4], args[2])
+	event(keys[5], 'forget', args[2], args[1], args[3], '', '')
+	return 0
+end
+
+-- keys: ev; args: event uuid who text
+local function audit(keys, args)
+	event(keys[1], args[1], '', args[2], args[3], '', args[4])
+	return 0
+end

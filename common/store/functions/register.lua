@@ -1,0 +1,18 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Which function is called what, and its flags.
+
+-- allow-oom: what frees memory or guards a device must work when memory is full; admit must not.
+local WRITE, READ = { 'allow-oom' }, { 'no-writes' }
+local LIBRARY = {
+	{ 'admit', admit, {} }, { 'claim', claim, WRITE }, { 'reap', reap, WRITE },
+	{ 'begin', begin, WRITE }, { 'step', step, WRITE }, { 'renew', renew, WRITE },
+	{ 'finish', finish, WRITE }, { 'fail', fail, WRITE }, { 'park', park, WRITE },
+	{ 'release', release, WRITE }, { 'cancel', cancel, WRITE }, { 'kick', kick, WRITE },
+	{ 'deny', deny, WRITE }, { 'forget', forget, WRITE }, { 'audit', audit, WRITE },
+	{ 'job', job, READ }, { 'counts', counts, READ }, { 'schema', schema, READ },
+	{ 'peer_beat', peer_beat, WRITE }, { 'peer_list', peer_list, READ },
+}
+for i = 1, #LIBRARY do
+	local f = LIBRARY[i]
+	redis.register_function({ function_name = 'muster_v1_' .. f[1], callback = f[2], flags = f[3] })
+end
