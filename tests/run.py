@@ -58,8 +58,6 @@ def lint(tally):
     run(tally, "dependencies", [sys.executable, "tests/checks/dependencies.py"])
     run(tally, "mistakes", [sys.executable, "tests/checks/mistakes.py"])
     run(tally, "shellcheck", ["shellcheck", "run", ".ci/run", *sources(".sh")])
-    run(tally, "luacheck", ["luacheck", "--quiet", "--no-max-line-length", "--globals", "redis", "cjson", "cmsgpack",
-                            "--", *sources(".lua")])
     run(tally, "cppcheck", ["cppcheck", "--library=tests/checks/jansson.cfg", "--quiet", "-j", JOBS, "--error-exitcode=1", "--inline-suppr",
                             "--enable=warning,portability,performance", "--std=c11", "--library=posix",
                             "--suppressions-list=tests/checks/cppcheck.txt", "-I", ".", "-I", "build/clang", *c_files])

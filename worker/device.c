@@ -84,7 +84,7 @@ static SSL_CTX *device_ctx(struct device *d, struct error *err)
 	SSL_CTX **slot = d->role == DEVICE_SETUP ? &d->env->setup[d->order[d->at]][d->profile]
 						 : &d->env->admin[d->profile];
 	if (*slot)
-		return *slot;
+		return *slot; /* cppcheck-suppress identicalInnerCondition ; filled in below */
 	int rc = d->role == DEVICE_SETUP
 			 ? make_setup_ctx(slot, d->env->certs[d->order[d->at]], d->profile, err)
 			 : tls_ctx_new(slot, d->profile, NULL, err);

@@ -75,8 +75,8 @@ static void test_checkpoint(void **state)
 	buf_init(&out, CHECKPOINT_MAX);
 	checkpoint_init(&a);
 	checkpoint_init(&b);
-	strcpy(a.fqdn, "pc1.corp.example.com");
-	strcpy(a.key_handle, "Intel(r) AMT Key: Handle: 0");
+	snprintf(a.fqdn, sizeof a.fqdn, "pc1.corp.example.com");
+	snprintf(a.key_handle, sizeof a.key_handle, "Intel(r) AMT Key: Handle: 0");
 	assert_int_equal(buf_adds(&a.public_key, "key"), 0);
 	assert_int_equal(buf_adds(&a.certificate, "cert"), 0);
 	a.passwords_sent = true;

@@ -286,6 +286,7 @@ void hook_pool_close(struct hook_pool *p)
 	}
 	struct hook_run *r;
 	TAILQ_FOREACH (r, &p->running, link) {
+		/* cppcheck-suppress uninitvar ; the loop sets it */
 		run_kill(r);
 		run_close_pipes(r);
 		if (r->exited && !uv_is_closing((uv_handle_t *)&r->limit))

@@ -546,7 +546,8 @@ static void run_seed(struct run *r, uint64_t seed)
 	for (int i = 0; i < MODEL_DEVICES - 1; i++)
 		snprintf(r->model.devs[i].uuid, UUID_TEXT_LEN + 1, "00000000-1111-2222-3333-%012d",
 			i + 1);
-	strcpy(r->model.devs[MODEL_DEVICES - 1].uuid, "03000200-0400-0500-0006-000700080009");
+	snprintf(r->model.devs[MODEL_DEVICES - 1].uuid, UUID_TEXT_LEN + 1, "%s",
+		"03000200-0400-0500-0006-000700080009");
 	r->model.devs[MODEL_DEVICES - 1].placeholder = true;
 	r->model.now = 1700000000000;
 	clock_set(r);
