@@ -10,12 +10,6 @@
 #define DEFAULT_LIMIT 1000 /* rows of a list for people; --limit asks for more */
 #define WHO_MAX       320
 
-static const char *text_of(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-	return s ? s : "";
-}
-
 /* Said before anything is shown, so that no reveal goes unrecorded. */
 static int log_reveal(struct site *s, const char *uuid, struct error *err)
 {
@@ -52,12 +46,12 @@ static void show_row(struct listing *l, json_t *d)
 {
 	char ago[32];
 	uint64_t last_ms = (uint64_t)json_integer_value(json_object_get(d, "last_ms"));
-	const char *quarantine = text_of(d, "quarantine");
-	table_row(
-		l->table, (const char *const[]){text_of(d, "uuid"), text_of(d, "state"),
-				  text_of(d, "fqdn"), text_of(d, "profile"), text_of(d, "address"),
-				  text_of(d, "amt"), command_ago(ago, sizeof ago, last_ms),
-				  *quarantine ? quarantine : text_of(d, "error")});
+	const char *quarantine = site_text(d, "quarantine");
+	table_row(l->table,
+		(const char *const[]){site_text(d, "uuid"), site_text(d, "state"),
+			site_text(d, "fqdn"), site_text(d, "profile"), site_text(d, "address"),
+			site_text(d, "amt"), command_ago(ago, sizeof ago, last_ms),
+			*quarantine ? quarantine : site_text(d, "error")});
 }
 
 static int on_uuid(struct site *s, const char *uuid, void *arg)
@@ -68,7 +62,7 @@ static int on_uuid(struct site *s, const char *uuid, void *arg)
 	if (rc == -ENOENT)
 		return 0; /* forgotten meanwhile */
 	TRY(rc);
-	if (l->line->state && strcmp(l->line->state, text_of(d, "state")) != 0) {
+	if (l->line->state && strcmp(l->line->state, site_text(d, "state")) != 0) {
 		json_decref(d);
 		return 0;
 	}

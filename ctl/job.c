@@ -10,12 +10,6 @@
 #define DEFAULT_LIMIT 1000
 #define WHO_MAX       320
 
-static const char *text_of(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-	return s ? s : "";
-}
-
 /* ---- status --------------------------------------------------------------------------------- */
 
 struct counts_answer {
@@ -117,35 +111,14 @@ static const struct {
 };
 #define N_STATES (sizeof states / sizeof states[0])
 
-struct page {
-	struct answer answer;
-	char cursor[32];
-	char (*ids)[UUID_TEXT_LEN + 1];
-	size_t n;
-};
-
-static void on_page(
-	const char *const *ids, size_t n, const char *cursor, const struct error *err, void *arg)
-{
-	struct page *p = arg;
-	if (!err) {
-		p->ids = n ? calloc(n, sizeof *p->ids) : NULL;
-		p->n = p->ids ? n : 0;
-		for (size_t i = 0; i < p->n; i++)
-			memcpy(p->ids[i], ids[i], strnlen(ids[i], UUID_TEXT_LEN));
-		strncpy(p->cursor, cursor, sizeof p->cursor - 1);
-	}
-	site_note(&p->answer, err);
-}
-
 static int add_list(
 	struct site *s, enum store_list list, uint32_t limit, json_t *rows, struct error *err)
 {
 	char cursor[32] = "0";
 	do {
-		struct page p = {0};
+		struct site_page p = {0};
 		uint32_t want = limit - (uint32_t)json_array_size(rows);
-		TRY(site_wait(s, store_job_list(s->store, list, cursor, want, on_page, &p, err),
+		TRY(site_wait(s, store_job_list(s->store, list, cursor, want, site_page, &p, err),
 			&p.answer, err));
 		for (size_t i = 0; i < p.n && json_array_size(rows) < limit; i++) {
 			json_t *job = NULL;
@@ -190,9 +163,9 @@ static void show_jobs(json_t *rows)
 			(long long)json_integer_value(json_object_get(j, "lost")));
 		command_ago(created, sizeof created,
 			(uint64_t)json_integer_value(json_object_get(j, "created_ms")));
-		table_row(t, (const char *const[]){text_of(j, "job"), text_of(j, "device"),
-				     text_of(j, "state"), text_of(j, "step"), tries, lost, created,
-				     text_of(j, "error")});
+		table_row(t, (const char *const[]){site_text(j, "job"), site_text(j, "device"),
+				     site_text(j, "state"), site_text(j, "step"), tries, lost,
+				     created, site_text(j, "error")});
 	}
 	table_print(t);
 }
@@ -236,8 +209,8 @@ int command_dead_list(const struct command_line *line, const struct conf *conf)
 	static const char *const headings[] = {"DEVICE", "STEP", "REASON", "JOB"};
 	struct table *t = table_new(headings, sizeof headings / sizeof headings[0]);
 	json_array_foreach(rows, i, j)
-		table_row(t, (const char *const[]){text_of(j, "device"), text_of(j, "step"),
-				     text_of(j, "error"), text_of(j, "job")});
+		table_row(t, (const char *const[]){site_text(j, "device"), site_text(j, "step"),
+				     site_text(j, "error"), site_text(j, "job")});
 	table_print(t);
 	json_decref(rows);
 	return rc < 0 ? command_fail(&err) : COMMAND_OK;
@@ -300,8 +273,9 @@ static void show_events(json_t *rows)
 		char when[32];
 		command_ago(
 			when, sizeof when, (uint64_t)json_integer_value(json_object_get(e, "ms")));
-		table_row(t, (const char *const[]){when, text_of(e, "event"), text_of(e, "uuid"),
-				     text_of(e, "who"), text_of(e, "fence"), text_of(e, "text")});
+		table_row(t,
+			(const char *const[]){when, site_text(e, "event"), site_text(e, "uuid"),
+				site_text(e, "who"), site_text(e, "fence"), site_text(e, "text")});
 	}
 	table_print(t);
 }
@@ -378,7 +352,7 @@ static int act_on(
 	if (act == ACT_DROP) {
 		json_t *found = NULL;
 		TRY(site_job(s, job, &found, err));
-		bool dead = strcmp(text_of(found, "state"), "dead") == 0;
+		bool dead = strcmp(site_text(found, "state"), "dead") == 0;
 		json_decref(found);
 		ENSURE(dead, err, E_STATE, "job %s is not dead; to end it use: muster job cancel",
 			job);

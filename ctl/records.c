@@ -8,6 +8,12 @@
 
 #include "ctl/site.h"
 
+const char *site_text(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+	return s ? s : "";
+}
+
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
 struct job_answer {
@@ -188,24 +194,17 @@ struct seen {
 	UT_hash_handle hh;
 };
 
-struct page {
-	struct answer answer;
-	char cursor[32];
-	char (*uuids)[UUID_TEXT_LEN + 1];
-	size_t n;
-};
-
-static void on_page(
+void site_page(
 	const char *const *ids, size_t n, const char *cursor, const struct error *err, void *arg)
 {
-	struct page *p = arg;
+	struct site_page *p = arg;
 	struct error local = {0};
 	if (!err && n) {
-		p->uuids = calloc(n, sizeof *p->uuids);
-		for (size_t i = 0; p->uuids && i < n; i++)
-			memcpy(p->uuids[i], ids[i], strnlen(ids[i], UUID_TEXT_LEN));
-		p->n = p->uuids ? n : 0;
-		if (!p->uuids) {
+		p->ids = calloc(n, sizeof *p->ids);
+		for (size_t i = 0; p->ids && i < n; i++)
+			memcpy(p->ids[i], ids[i], strnlen(ids[i], UUID_TEXT_LEN));
+		p->n = p->ids ? n : 0;
+		if (!p->ids) {
 			error_set(&local, -ENOMEM, "out of memory");
 			err = &local;
 		}
@@ -234,15 +233,15 @@ int site_each_device(struct site *s, int (*fn)(struct site *s, const char *uuid,
 	char cursor[32] = "0";
 	int rc = 0;
 	do {
-		struct page p = {0};
+		struct site_page p = {0};
 		rc = site_wait(
-			s, store_device_list(s->store, cursor, on_page, &p, err), &p.answer, err);
+			s, store_device_list(s->store, cursor, site_page, &p, err), &p.answer, err);
 		for (size_t i = 0; rc == 0 && i < p.n; i++) {
-			if (first_time(&all, p.uuids[i]))
-				rc = fn(s, p.uuids[i], arg);
+			if (first_time(&all, p.ids[i]))
+				rc = fn(s, p.ids[i], arg);
 		}
 		memcpy(cursor, p.cursor, sizeof cursor);
-		free(p.uuids);
+		free(p.ids);
 	} while (rc == 0 && strcmp(cursor, "0") != 0);
 	HASH_ITER(hh, all, one, next)
 	{

@@ -55,6 +55,21 @@ int site_wait(struct site *s, int rc, struct answer *a, struct error *err);
 /** Who runs this command, for events: "user@host". Returns out. */
 const char *site_who(char *out, size_t out_len);
 
+/* One page of ids from the store: jobs of a list, or devices. */
+struct site_page {
+	struct answer answer;
+	char cursor[32];                /* where the next page begins; "0" = that was all */
+	char (*ids)[UUID_TEXT_LEN + 1]; /* freed by the caller */
+	size_t n;
+};
+
+/** Callback of type store_ids_cb for a struct site_page. */
+void site_page(
+	const char *const *ids, size_t n, const char *cursor, const struct error *err, void *page);
+
+/** A text member of a JSON object; "" when it is absent. */
+const char *site_text(const json_t *object, const char *key);
+
 /* ---- records as JSON (ctl/records.c) -------------------------------------------------------- */
 
 /**
