@@ -137,6 +137,19 @@ static size_t count_lines(const char *needle)
 	return n;
 }
 
+/* A writer that starts late tells of its losses at more than one swap. */
+static size_t sum_dropped(void)
+{
+	static const char needle[] = "log.dropped lines=";
+	size_t sum = 0, n = 0;
+	for (const char *p = text; (p = strstr(p, needle)); n++) {
+		p += sizeof needle - 1;
+		sum += strtoul(p, NULL, 10);
+	}
+	assert_true(n > 0);
+	return sum;
+}
+
 /* Nobody reads: the writer blocks on the pipe, callers never do, and what is lost is told. */
 static void test_drops_are_counted(void **state)
 {
@@ -150,9 +163,7 @@ static void test_drops_are_counted(void **state)
 	for (int i = 0; i < N; i++)
 		LOG_INFO("flood.line", KV_INT("i", i), KV_STR("pad", pad));
 	capture_end();
-	const char *dropped = strstr(text, "log.dropped lines=");
-	assert_non_null(dropped);
-	assert_int_equal(count_lines("flood.line") + strtoul(dropped + 18, NULL, 10), N);
+	assert_int_equal(count_lines("flood.line") + sum_dropped(), N);
 	free(text);
 }
 
