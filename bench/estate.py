@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 ROLES = ("listener", "broker", "worker")
 PORTS = (12000, 32000)  # below net.ipv4.ip_local_port_range
+given = set()  # ports that free_port() has returned
 
 # Certificates of the demo: a root that the simulated firmware lists, and a provisioning leaf.
 # SPEC: tls.md 5.1 (EKU serverAuth and the AMT provisioning OID)
@@ -47,17 +48,25 @@ def wait_for(condition, seconds, what, tick=0.02):
         time.sleep(tick)
 
 
-def free_port():
+def is_free(port):
+    with socket.socket() as s:
+        try:
+            s.bind(("", port))
+            return True
+        except OSError:
+            return False
+
+
+def free_port(before=0, after=0):
     """A port that is free on every address and outside the range of outgoing connections: a
-    connection of another test could take it otherwise between this check and its use."""
+    connection of another test could take it otherwise between this check and its use. So are as
+    many ports before and after it. No port is given out twice: it may not be in use yet."""
     for _ in range(100):
         port = random.randint(*PORTS)
-        with socket.socket() as s:
-            try:
-                s.bind(("", port))
-                return port
-            except OSError:
-                continue
+        block = set(range(port - before, port + after + 1))
+        if not block & given and all(map(is_free, block)):
+            given.update(block)
+            return port
     raise SiteError(f"no free port from {PORTS[0]} to {PORTS[1]}")
 
 
@@ -169,7 +178,8 @@ class Site:
         self.usage = Usage()
         self.redis = self.node = None
         self.sims = []
-        self.listener_port, self.device_port = free_port(), free_port()
+        # A device has four ports: in clear, TLS, redirection in clear, redirection with TLS.
+        self.listener_port, self.device_port = free_port(), free_port(before=1, after=2)
         self.redis_socket = self.dir / "redis.sock"
         self.redis_conf = ROOT / "deploy/redis" / f"{durability}.conf"
         self.chain, self.key, self.root = make_provisioning(self.dir)

@@ -22,7 +22,7 @@ static struct dev_nonce *find_nonce(struct device *d, const char *text)
 	return NULL;
 }
 
-static void failed(struct device *d)
+void auth_failed(struct device *d)
 {
 	d->n_logins_bad++;
 	if (d->n_logins_bad < FAILURES_FREE)
@@ -31,6 +31,20 @@ static void failed(struct device *d)
 	if (doubles > LOCK_DOUBLES_MAX)
 		doubles = LOCK_DOUBLES_MAX;
 	d->locked_until_ms = clock_boot_ms() + ((uint64_t)LOCK_FIRST_MS << doubles);
+}
+
+bool auth_locked(const struct device *d)
+{
+	return clock_boot_ms() < d->locked_until_ms;
+}
+
+bool auth_user(const struct device *d, const char *user, unsigned realm, uint8_t ha1[static 16])
+{
+	(void)realm; /* the administrator has them all */
+	if (strcmp(user, "admin") != 0)
+		return false;
+	memcpy(ha1, d->ha1, sizeof d->ha1);
+	return true;
 }
 
 enum auth_result auth_check(struct device *d, const struct auth_request *rq, const char **why)
@@ -44,7 +58,7 @@ enum auth_result auth_check(struct device *d, const struct auth_request *rq, con
 	if (digest_parse_authorization(&a, rq->header, strlen(rq->header), &err) < 0)
 		return AUTH_CHALLENGE;
 	*why = "locked";
-	if (clock_boot_ms() < d->locked_until_ms)
+	if (auth_locked(d))
 		return AUTH_LOCKED;
 	struct dev_nonce *nonce = find_nonce(d, a.nonce);
 	*why = "unknown_nonce";
@@ -57,7 +71,7 @@ enum auth_result auth_check(struct device *d, const struct auth_request *rq, con
 	if (strcmp(a.user, "admin") != 0 || strcmp(a.realm, d->realm) != 0 ||
 		strcmp(a.uri, rq->uri) != 0 || !qop || a.alg != DIGEST_MD5 ||
 		!digest_authorization_ok(&a, ha1, rq->method, rq->body, rq->body_len)) {
-		failed(d);
+		auth_failed(d);
 		return AUTH_BAD;
 	}
 	*why = "replayed_nc";

@@ -26,6 +26,18 @@ struct auth_request {
 /** Judge a request's login. why gets a word for the ledger. */
 enum auth_result auth_check(struct device *d, const struct auth_request *rq, const char **why);
 
+/**
+ * The user's MD5(user:realm:password), if there is such a user and it has the realm.
+ * SPEC: wsman.md 7 Realms
+ */
+bool auth_user(const struct device *d, const char *user, unsigned realm, uint8_t ha1[static 16]);
+
+/** Count one wrong password; the tenth in a row starts the lock-out. */
+void auth_failed(struct device *d);
+
+/** Whether the lock-out runs. */
+bool auth_locked(const struct device *d);
+
 /** Append a WWW-Authenticate header with a fresh nonce. */
 void auth_challenge(struct device *d, struct buf *out);
 

@@ -142,6 +142,7 @@ void device_start(struct device *d)
 	d->self = (unsigned)(d->index % KEYPOOL_SELF);
 	/* Clocks of stored machines are off by up to a day. */
 	d->clock_offset_s = (int64_t)(rng_unit(&d->rng) * 172800.0) - 86400;
+	d->power = POWER_ON;
 	device_enter_setup(d, true);
 }
 

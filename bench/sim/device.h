@@ -30,6 +30,9 @@
 
 enum dev_state { DEV_PRE = 0, DEV_IN = 1, DEV_POST = 2 };
 
+/* CIM_AssociatedPowerManagementService.PowerState */
+enum power_state { POWER_ON = 2, POWER_SLEEP = 4, POWER_HIBERNATE = 7, POWER_OFF = 8 };
+
 struct dev_key {
 	int handle; /* -1: free slot */
 	EVP_PKEY *pkey;
@@ -116,6 +119,7 @@ struct device {
 	struct dev_cert certs[DEVICE_CERTS_MAX];
 	int next_key, next_cert; /* handles are not used again within a generation */
 	unsigned self;           /* which setup certificate of the pool */
+	uint32_t power;          /* of the system: CIM PowerState, enum power_state */
 	int64_t clock_offset_s;  /* device time - true time */
 	bool clock_set;
 

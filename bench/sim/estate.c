@@ -3,7 +3,6 @@
 #include "bench/sim/estate.h"
 
 #include "common/base/clock.h"
-#include "common/net/listen.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -107,39 +106,6 @@ static int make_devices(struct estate *e, struct error *err)
 	return 0;
 }
 
-static void on_accept(int fd, const struct net_addr *peer, void *arg)
-{
-	struct estate *e = arg;
-	struct sockaddr_in to = {0};
-	socklen_t len = sizeof to;
-	struct device *d = NULL;
-	if (getsockname(fd, (struct sockaddr *)&to, &len) == 0) {
-		uint32_t i = ntohl(to.sin_addr.s_addr) - e->opts.first_address;
-		d = i < e->opts.n_devices ? &e->devices[i] : NULL;
-	}
-	if (!d || device_has(d, FAULT_DEAF) || clock_boot_ms() < d->deaf_until_ms) {
-		struct linger now = {.l_onoff = 1, .l_linger = 0};
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-		close(fd);
-		return;
-	}
-	session_accept(e, d, fd, peer);
-}
-
-static int open_port(struct estate *e, struct error *err)
-{
-	struct listen_opts lo = {.device = "lo"};
-	const uint8_t any[4] = {0};
-	TRY(net_addr_from_bytes(&lo.addr, any, sizeof any, e->opts.port));
-	int fd = listen_socket(&lo, err);
-	if (fd < 0)
-		return fd;
-	struct net_addr at;
-	if (listen_address(fd, &at) == 0)
-		e->opts.port = net_addr_port(&at);
-	return acceptor_start(&e->acceptor, e->loop, fd, on_accept, e, err);
-}
-
 /* Two descriptors per device at most: its session and its Hello. */
 static void raise_files(size_t n_devices)
 {
@@ -175,7 +141,7 @@ int estate_start(
 	ledger_uint(&e->ledger, "wall_ms", clock_wall_ms());
 	ledger_end(&e->ledger);
 	TRY(make_devices(e, err));
-	TRY(open_port(e, err));
+	TRY(ports_open(e, err));
 	uv_prepare_init(loop, &e->flush);
 	e->flush.data = e;
 	uv_prepare_start(&e->flush, on_prepare);
@@ -188,7 +154,7 @@ void estate_stop(struct estate *e)
 		return;
 	e->stopping = true;
 	hello_stop(e);
-	acceptor_close(e->acceptor);
+	ports_close(e);
 	for (size_t i = 0; i < e->opts.n_devices; i++)
 		session_drop_all(e, &e->devices[i], NULL);
 	for (size_t i = 0; i < e->opts.n_devices; i++)

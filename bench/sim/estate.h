@@ -8,6 +8,7 @@
 #define MUSTER_SIM_ESTATE_H
 
 #include "bench/sim/device.h"
+#include "bench/sim/faces/ports.h"
 #include "bench/sim/judge.h"
 #include "common/net/addr.h"
 #include "common/net/timer.h"
@@ -55,6 +56,7 @@ struct estate_counts {
 };
 
 struct session;
+struct redir;
 struct hello_run;
 
 struct estate {
@@ -68,7 +70,8 @@ struct estate {
 	struct judge_hash roots[ESTATE_ROOTS_MAX];
 	size_t n_roots;
 	SSL_CTX **ctx; /* by personality: [2 i] setup, [2 i + 1] configured */
-	struct acceptor *acceptor;
+	struct port ports[PORT_N];
+	struct redir *redirections; /* open connections to redirection ports */
 	struct hello_run *hello;
 	struct estate_counts counts;
 	uv_prepare_t flush;
@@ -101,6 +104,13 @@ void estate_free(struct estate *e);
 int tlsd_start(struct estate *e, struct error *err);
 void tlsd_free(struct estate *e);
 
+/* Who is behind an SSL object: what its app data points to. */
+struct tls_side {
+	struct estate *e;
+	struct device *d;
+	unsigned number; /* of the connection in the run */
+};
+
 /** Context for a connection to this device now. */
 SSL_CTX *tlsd_context(struct estate *e, const struct device *d);
 
@@ -109,10 +119,11 @@ int tlsd_setup(SSL *ssl, struct device *d);
 
 /* ---- http.c --------------------------------------------------------------------------------- */
 
-/** A TCP connection to a device; the fd is taken. */
-void session_accept(struct estate *e, struct device *d, int fd, const struct net_addr *peer);
+/** A TCP connection to a device, with TLS or in clear; the fd is taken. */
+void session_accept(
+	struct estate *e, struct device *d, int fd, const struct net_addr *peer, bool tls);
 
-/** Reset all connections of a device except one (may be NULL). */
+/** Reset all connections of a device, redirection too, except one (may be NULL). */
 void session_drop_all(struct estate *e, struct device *d, struct session *except);
 
 /** The judge's verdict on a setup handshake of this SSL's session, for the ledger. */

@@ -5,18 +5,22 @@
 #include "common/base/clock.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 /* Firmware fills buffers of this size; the head takes its part of the first one. */
 #define CHUNK_LEN 762
+#define HTML_MAX  8192
 
 static const char *status_text(int status)
 {
 	switch (status) {
 	case 200: return "OK";
+	case 303: return "See Other";
 	case 401: return "Unauthorized";
 	case 404: return "Not Found";
+	case 500: return "Internal Server Error";
 	default: return "Bad Request";
 	}
 }
@@ -57,18 +61,35 @@ void reply_soap(
 void reply_html(
 	struct buf *out, const struct device *d, int status, const char *extra, const char *text)
 {
+	char inner[256];
+	snprintf(inner, sizeof inner, "<h2>%s</h2>", text);
+	reply_page(out, d, status, extra, inner);
+}
+
+void reply_page(
+	struct buf *out, const struct device *d, int status, const char *extra, const char *inner)
+{
 	struct buf html;
-	buf_init(&html, 4096);
+	buf_init(&html, HTML_MAX);
 	(void)buf_addf(&html,
 		"<!DOCTYPE HTML><html lang=\"en\"><head><title>Intel&reg; Active Management "
 		"Technology</title></head><body><h1>Intel<sup>&reg;</sup> Active Management "
-		"Technology</h1><h2>%s</h2></body></html>",
-		text);
+		"Technology</h1>%s</body></html>",
+		inner);
 	head(out, d, status, "text/html");
 	(void)buf_addf(out, "%s%sContent-Length: %zu\r\n\r\n", extra ? extra : "",
 		status == 200 ? "" : "Connection: close\r\n", html.len);
 	(void)buf_add(out, html.data, html.len);
 	buf_free(&html);
+}
+
+void reply_text(struct buf *out, const struct device *d, int status, const char *type,
+	const struct buf *body)
+{
+	head(out, d, status, type);
+	(void)buf_addf(out, "%sContent-Length: %zu\r\n\r\n",
+		status == 200 ? "" : "Connection: close\r\n", body->len);
+	(void)buf_add(out, body->data, body->len);
 }
 
 void reply_flood_head(struct buf *out, const struct device *d, uint64_t len)

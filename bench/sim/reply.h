@@ -17,9 +17,17 @@
 void reply_soap(
 	struct buf *out, const struct device *d, int status, bool close, const struct buf *body);
 
-/** A page. extra: header lines, or "" / NULL. */
+/** A page with one line of text. extra: header lines, or "" / NULL. */
 void reply_html(
 	struct buf *out, const struct device *d, int status, const char *extra, const char *text);
+
+/** A page; inner is what stands below the heading. */
+void reply_page(
+	struct buf *out, const struct device *d, int status, const char *extra, const char *inner);
+
+/** A body of any type in one piece. */
+void reply_text(struct buf *out, const struct device *d, int status, const char *type,
+	const struct buf *body);
 
 /** Head of an answer that is too long: Content-Length len, or chunks for ever when 0. */
 void reply_flood_head(struct buf *out, const struct device *d, uint64_t len);

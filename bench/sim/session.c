@@ -5,6 +5,9 @@
  */
 #include "bench/sim/auth.h"
 #include "bench/sim/estate.h"
+#include "bench/sim/faces/eoi.h"
+#include "bench/sim/faces/redir.h"
+#include "bench/sim/faces/web.h"
 #include "bench/sim/reply.h"
 #include "bench/sim/wsman.h"
 #include "bench/sim/xml.h"
@@ -33,9 +36,10 @@ struct session {
 	struct conn *c;
 	struct session *next, *prev;
 	unsigned number, generation;
+	struct tls_side side;
 	bool setup; /* opened while the device was in setup */
 	bool open;  /* the handshake is done */
-	bool logged_in, refused;
+	bool logged_in;
 	enum phase phase;
 	unsigned n_requests;
 	llhttp_t parser;
@@ -102,27 +106,28 @@ void session_drop_all(struct estate *e, struct device *d, struct session *except
 		if (s != except)
 			cut(s, "port restarted");
 	}
+	redir_drop_all(e, d);
 }
 
 struct device *session_device(SSL *ssl)
 {
-	return ((struct session *)SSL_get_app_data(ssl))->d;
+	return ((const struct tls_side *)SSL_get_app_data(ssl))->d;
 }
 
 struct estate *session_estate(SSL *ssl)
 {
-	return ((struct session *)SSL_get_app_data(ssl))->e;
+	return ((const struct tls_side *)SSL_get_app_data(ssl))->e;
 }
 
 void session_refused(SSL *ssl, const char *why)
 {
-	struct session *s = SSL_get_app_data(ssl);
-	s->refused = true;
-	s->e->counts.refusals++;
-	ledger_begin(&s->e->ledger, "refuse", s->d->uuid_text);
-	ledger_uint(&s->e->ledger, "s", s->number);
-	ledger_str(&s->e->ledger, "why", why);
-	ledger_end(&s->e->ledger);
+	const struct tls_side *side = SSL_get_app_data(ssl);
+	struct ledger *l = &side->e->ledger;
+	side->e->counts.refusals++;
+	ledger_begin(l, "refuse", side->d->uuid_text);
+	ledger_uint(l, "s", side->number);
+	ledger_str(l, "why", why);
+	ledger_end(l);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -289,6 +294,30 @@ static void serve(struct session *s)
 	answer_in(s, ms);
 }
 
+/* The web page. */
+static void web(struct session *s, const char *url)
+{
+	struct web_page p;
+	web_serve(s->d, url, &p);
+	reply_page(&s->out, s->d, p.status, p.headers, buf_cstr(&p.html));
+	buf_free(&p.html);
+	s->close_after = p.status != 200;
+	answer_in(s, think_ms(s));
+}
+
+/* The SOAP of the first releases. */
+static void eoi(struct session *s, const char *url)
+{
+	struct buf body;
+	buf_init(&body, EOI_ANSWER_MAX);
+	int status =
+		eoi_serve(s->d, s->number, url, (const char *)s->body.data, s->body.len, &body);
+	reply_text(&s->out, s->d, status, "text/xml; charset=utf-8", &body);
+	buf_free(&body);
+	s->close_after = status != 200;
+	answer_in(s, think_ms(s));
+}
+
 static bool login_needed(const struct session *s)
 {
 	const struct device *d = s->d;
@@ -359,16 +388,20 @@ static void handle(struct session *s)
 		page(s, 400, "Bad Request. Missing Host", false);
 		return;
 	}
+	if (!post && web_public(d, url)) {
+		web(s, url);
+		return;
+	}
 	if (!login(s, post ? "POST" : "GET", url))
 		return;
-	if (!post && (strcmp(url, "/") == 0 || strcmp(url, "/index.htm") == 0))
-		page(s, 200, "System Status", false);
-	else if (!post)
-		page(s, 404, "Not found", false);
-	else if (strcmp(url, "/wsman") != 0)
-		page(s, 404, "Not found", false);
-	else
+	if (!post)
+		web(s, url);
+	else if (strcmp(url, "/wsman") == 0)
 		serve(s);
+	else if (eoi_present(d, url))
+		eoi(s, url);
+	else
+		page(s, 404, "Not found", false);
 }
 
 /* ---- llhttp --------------------------------------------------------------------------------- */
@@ -482,7 +515,8 @@ static void on_closed(struct conn *c, const struct error *err, void *arg)
 static int on_ssl(SSL *ssl, void *arg)
 {
 	struct session *s = arg;
-	SSL_set_app_data(ssl, s);
+	s->side = (struct tls_side){.e = s->e, .d = s->d, .number = s->number};
+	SSL_set_app_data(ssl, &s->side);
 	return tlsd_setup(ssl, s->d);
 }
 
@@ -513,7 +547,8 @@ static struct session *session_new(struct estate *e, struct device *d)
 	return s;
 }
 
-void session_accept(struct estate *e, struct device *d, int fd, const struct net_addr *peer)
+void session_accept(
+	struct estate *e, struct device *d, int fd, const struct net_addr *peer, bool tls)
 {
 	static const struct conn_events events = {
 		.opened = on_opened, .data = on_data, .closed = on_closed};
@@ -525,10 +560,10 @@ void session_accept(struct estate *e, struct device *d, int fd, const struct net
 	e->counts.sessions++;
 	d->n_sessions++;
 	/* Without TLS the bytes of the ClientHello go nowhere: a stalled handshake. */
-	bool stall = device_has(d, FAULT_HANDSHAKE_STALL);
+	bool stall = tls && device_has(d, FAULT_HANDSHAKE_STALL);
 	struct conn_opts opts = {
 		.addr = *peer,
-		.tls = stall ? NULL : tlsd_context(e, d),
+		.tls = !tls || stall ? NULL : tlsd_context(e, d),
 		.out_max = OUT_MAX,
 		.ssl_setup = on_ssl,
 		.setup_arg = s,
@@ -536,4 +571,6 @@ void session_accept(struct estate *e, struct device *d, int fd, const struct net
 	struct error err = {0};
 	if (conn_accept(&s->c, e->loop, fd, &opts, &events, s, &err) < 0)
 		over(s, err.text);
+	else if (!tls)
+		on_opened(s->c, s);
 }
