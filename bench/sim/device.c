@@ -149,6 +149,7 @@ void device_start(struct device *d)
 void device_free(struct device *d)
 {
 	drop_store(d);
+	parts_free(d);
 }
 
 int64_t device_time(const struct device *d)
@@ -156,9 +157,14 @@ int64_t device_time(const struct device *d)
 	return (int64_t)(clock_wall_ms() / 1000) + d->clock_offset_s;
 }
 
+bool device_flash_left(const struct device *d)
+{
+	return d->n_flash < DEVICE_FLASH_MAX;
+}
+
 bool device_flash(struct device *d)
 {
-	if (d->n_flash >= DEVICE_FLASH_MAX)
+	if (!device_flash_left(d))
 		return false;
 	d->n_flash++;
 	return true;

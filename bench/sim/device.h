@@ -12,6 +12,7 @@
 #include "bench/sim/fault.h"
 #include "bench/sim/keypool.h"
 #include "bench/sim/ledger.h"
+#include "bench/sim/parts.h"
 #include "bench/sim/personality.h"
 #include "bench/sim/rng.h"
 #include "common/base/uuid.h"
@@ -55,7 +56,6 @@ enum { TLS_REMOTE, TLS_LOCAL, TLS_N };
 /* One AMT_TLSSettingData. */
 struct tls_setting {
 	bool enabled, mutual, nonsecure;
-	char trusted_cn[DEVICE_FQDN_MAX];
 };
 
 struct tls_conf {
@@ -114,6 +114,7 @@ struct device {
 	bool admin_default;
 	char mebx_digest[65]; /* hex SHA-256(uuid ":" password); "" = default */
 	struct settings set;
+	void *parts[PART_N]; /* own copies; see parts.h */
 	struct tls_conf staged, committed;
 	struct dev_key keys[DEVICE_KEYS_MAX];
 	struct dev_cert certs[DEVICE_CERTS_MAX];
@@ -161,6 +162,9 @@ void device_free(struct device *d);
 
 /** Device time, seconds since 1970 UTC. */
 int64_t device_time(const struct device *d);
+
+/** Whether a flash write is still possible. */
+bool device_flash_left(const struct device *d);
 
 /** Count one flash write. @return false when the limit is reached */
 bool device_flash(struct device *d);

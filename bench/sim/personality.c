@@ -2,11 +2,16 @@
 /* Firmware generations; see personality.h. */
 #include "bench/sim/personality.h"
 
+#include "bench/sim/classes/class.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Names in the list of what a generation lacks. */
+#define ABSENT_MAX 256
 
 /* Made from personalities.json by the build. */
 extern const char personality_builtin[];
@@ -24,20 +29,35 @@ static int tls_version(const char *text)
 	return 0;
 }
 
+/* "absent": names of classes, methods and properties. */
+static int read_absent(struct personality *p, json_t *names, struct error *err)
+{
+	const char *texts[ABSENT_MAX];
+	size_t n = json_array_size(names);
+	ENSURE(n <= ABSENT_MAX, err, E_CONFIG, "personality %s: more than %d absent", p->name,
+		ABSENT_MAX);
+	for (size_t i = 0; i < n; i++) {
+		texts[i] = json_string_value(json_array_get(names, i));
+		ENSURE(texts[i], err, E_CONFIG, "personality %s: absent: names are texts", p->name);
+	}
+	return n ? absence_build(&p->absent, texts, n, err) : 0;
+}
+
 static int read_one(struct personality *p, json_t *o, struct error *err)
 {
 	json_error_t why;
 	const char *name, *version, *build, *sku, *tls_min, *tls_max;
 	int b[12];
+	json_t *absent = NULL;
 	/* Strict: a misspelt member is an error, not a default. */
 	int rc = json_unpack_ex(o, &why, JSON_STRICT,
 		"{s:s, s:s, s:s, s:s, s:F, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, "
-		"s:b, s:b}",
+		"s:b, s:b, s?o}",
 		"name", &name, "version", &version, "build", &build, "sku", &sku, "share",
 		&p->share, "tls_min", &tls_min, "tls_max", &tls_max, "sha1_chain", &b[0],
 		"sha1_csr", &b[1], "mebx_required", &b[2], "commit_cut", &b[3], "no_clear_ports",
 		&b[4], "readonly_cert", &b[5], "auth_int", &b[6], "key_generation", &b[7], "kvm",
-		&b[8], "opt_in", &b[9], "host_based_setup", &b[10]);
+		&b[8], "opt_in", &b[9], "host_based_setup", &b[10], "absent", &absent);
 	ENSURE(rc == 0, err, E_CONFIG, "personality: %s", why.text);
 	const char *texts[] = {name, version, build, sku};
 	char *fields[] = {p->name, p->version, p->build, p->sku};
@@ -61,7 +81,7 @@ static int read_one(struct personality *p, json_t *o, struct error *err)
 	p->kvm = b[8];
 	p->opt_in = b[9];
 	p->host_based_setup = b[10];
-	return 0;
+	return read_absent(p, absent, err);
 }
 
 int personality_load(struct personality_set *set, const char *path, struct error *err)
@@ -132,6 +152,8 @@ const struct personality *personality_find(const struct personality_set *set, co
 
 void personality_free(struct personality_set *set)
 {
+	for (size_t i = 0; i < set->n && set->items; i++)
+		absence_free(set->items[i].absent);
 	free(set->items);
 	*set = (struct personality_set){0};
 }

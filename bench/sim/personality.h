@@ -14,6 +14,8 @@
 
 #define PERSONALITY_TEXT_MAX 32
 
+struct absence;
+
 struct personality {
 	char name[PERSONALITY_TEXT_MAX];    /* "amt16" */
 	char version[PERSONALITY_TEXT_MAX]; /* "16.1.25" */
@@ -32,6 +34,8 @@ struct personality {
 	bool kvm;              /* KVM classes exist */
 	bool opt_in;           /* IPS_OptInService exists */
 	bool host_based_setup; /* IPS_HostBasedSetupService exists */
+	/* Classes, methods and properties that this generation lacks; NULL = none. */
+	struct absence *absent;
 };
 
 struct personality_set {

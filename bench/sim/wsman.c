@@ -203,7 +203,12 @@ static enum wfault read_object(struct call *c, const struct request *rq)
 	if (!xml_is(rq->first, class_uri(c->cls, uri), c->cls->name))
 		return WF_SCHEMA;
 	c->body = rq->first;
-	return class_check(c->cls->props, false, rq->first, uri, c->args);
+	enum wfault f = class_check(c->cls->props, c->cls->any_order, rq->first, uri, c->args);
+	uint64_t hidden = absent_props(c->d->as->absent, c->id);
+	for (int i = 0; f == WF_NONE && hidden >> i; i++)
+		if (((hidden >> i) & 1u) && c->args[i])
+			f = WF_SCHEMA;
+	return f;
 }
 
 static enum wfault do_put(struct call *c, const struct request *rq, struct wsman_answer *a)
@@ -213,12 +218,15 @@ static enum wfault do_put(struct call *c, const struct request *rq, struct wsman
 	enum wfault f = class_select(c->cls, c->d, rq->selectors, &c->instance);
 	if (f == WF_NONE)
 		f = read_object(c, rq);
+	/* No source says how a Put tells that flash is worn out. */
+	if (f == WF_NONE && !c->cls->staged && !device_flash(c->d))
+		f = WF_INTERNAL;
 	if (f == WF_NONE && c->cls->put)
 		f = c->cls->put(c);
 	if (f != WF_NONE)
 		return f;
-	class_store(c);
-	(void)device_flash(c->d);
+	if (class_store(c) < 0)
+		return WF_INTERNAL;
 	char uri[CLASS_URI_MAX];
 	envelope_open(a, rq, rq->action, "Response", class_uri(c->cls, uri), NULL);
 	(void)buf_addf(&a->body, "<g:%s>", c->cls->name);
@@ -238,6 +246,7 @@ static enum wfault do_create(struct call *c, const struct request *rq, struct ws
 		f = c->cls->create(c);
 	if (f != WF_NONE)
 		return f;
+	(void)device_flash(c->d);
 	envelope_open(a, rq, rq->action, "Response", NS_TRAN, NULL);
 	(void)buf_addf(&a->body,
 		"<g:ResourceCreated><b:Address>" ANONYMOUS
@@ -276,6 +285,7 @@ static enum wfault do_delete(struct call *c, const struct request *rq, struct ws
 		f = c->cls->del(c);
 	if (f != WF_NONE)
 		return f;
+	(void)device_flash(c->d);
 	envelope_open(a, rq, rq->action, "Response", NS_TRAN, NULL);
 	envelope_close(a);
 	return WF_NONE;
@@ -373,15 +383,16 @@ static enum wfault do_pull(struct call *c, const struct request *rq, struct wsma
 	return WF_NONE;
 }
 
-static const struct method *find_method(const struct class_def *cls, const char *action)
+static const struct method *find_method(const struct call *c, const char *action)
 {
+	const struct class_def *cls = c->cls;
 	char uri[CLASS_URI_MAX];
 	size_t len = strlen(class_uri(cls, uri));
 	if (strncmp(action, uri, len) != 0 || action[len] != '/')
 		return NULL;
-	for (const struct method *m = cls->methods; m && m->name; m++)
-		if (strcmp(m->name, action + len + 1) == 0)
-			return m;
+	for (size_t i = 0; cls->methods && cls->methods[i].name; i++)
+		if (strcmp(cls->methods[i].name, action + len + 1) == 0)
+			return absent_method(c->d->as->absent, c->id, i) ? NULL : &cls->methods[i];
 	return NULL;
 }
 
@@ -402,9 +413,15 @@ static enum wfault do_invoke(struct call *c, const struct request *rq, struct ws
 	envelope_open(a, rq, rq->action, "Response", uri, NULL);
 	(void)buf_addf(&a->body, "<g:%s_OUTPUT>", m->name);
 	c->w.prefix = 'g';
-	f = m->fn(c);
+	bool writes = m->mutates && !m->no_flash;
+	if (writes && !device_flash_left(c->d))
+		c->rv = RV_FLASH;
+	else
+		f = m->fn(c);
 	if (f != WF_NONE)
 		return f;
+	if (writes && c->rv == RV_OK)
+		(void)device_flash(c->d);
 	w_uint(&c->w, "ReturnValue", c->rv);
 	(void)buf_addf(&a->body, "</g:%s_OUTPUT>", m->name);
 	envelope_close(a);
@@ -467,14 +484,15 @@ static enum wfault dispatch(struct device *d, const struct wsman_client *who,
 	const struct request *rq, struct wsman_answer *a)
 {
 	struct call c = {.d = d, .w = {.out = &a->body, .prefix = 'g'}};
-	c.cls = class_find(d, rq->uri);
+	c.cls = class_find(d, rq->uri, &c.id);
 	if (!c.cls)
 		return WF_DESTINATION_UNREACHABLE;
+	c.w.hide = absent_props(d->as->absent, c.id);
 	const struct operation *op = NULL;
 	for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
 		if (strcmp(rq->action, operations[i].action) == 0)
 			op = &operations[i];
-	c.method = op ? NULL : find_method(c.cls, rq->action);
+	c.method = op ? NULL : find_method(&c, rq->action);
 	if (!op && !c.method)
 		return WF_ACTION_NOT_SUPPORTED;
 	unsigned generation = d->generation; /* the call may begin a new one */

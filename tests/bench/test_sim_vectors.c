@@ -40,7 +40,7 @@ static void prepare_context(const char *text)
 	char name[256] = "";
 	if (uri)
 		(void)sscanf(uri, "ResourceURI>%255[^<]", name);
-	const struct class_def *cls = class_find(&rig.d, name);
+	const struct class_def *cls = class_find(&rig.d, name, NULL);
 	rig.d.enums[0xD3 % DEVICE_ENUMS_MAX] = (struct dev_enum){.id = cls ? 0xD3 : 0, .cls = cls};
 }
 

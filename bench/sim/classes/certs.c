@@ -4,6 +4,9 @@
  * it can do. Keys come from the pool, signatures are real. SPEC: provisioning.md 3 CERT; ca.md 2
  */
 #include "bench/sim/classes/class.h"
+#include "bench/sim/classes/trust.h"
+
+#include "common/base/codec.h"
 
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -11,26 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_PREFIX  "Intel(r) AMT Key: Handle: "
-#define CERT_PREFIX "Intel(r) AMT Certificate: Handle: "
+#define KEY_PREFIX "Intel(r) AMT Key: Handle: "
 /* Longest certificate that firmware stores, DER. SPEC: wsman.md 4 Sizes */
 #define CERT_DER_MAX 4100
 #define REQUEST_MAX  8192
 /* How long a key takes on real firmware is a law of the estate (--slow-keys); see http.c. */
-
-/* ReturnValues. SPEC: wsman.md 6 */
-enum {
-	RV_MAX_LIMIT = 23,
-	RV_INVALID_PARAMETER = 36,
-	RV_FLASH = 38,
-	RV_DUPLICATE = 2058,
-	RV_GENERATING_KEYS = 2061,
-	RV_INVALID_KEY = 2062,
-	RV_INVALID_CERT = 2063,
-	RV_CERT_KEY_NOT_MATCH = 2064,
-	RV_UNSUPPORTED = 2066,
-	RV_NOT_FOUND = 2068,
-};
 
 /* ---- AMT_PublicKeyCertificate -------------------------------------------------------------- */
 
@@ -109,7 +97,6 @@ static enum wfault cert_delete(struct call *c)
 	if (bound || cert->readonly)
 		return WF_ACCESS_DENIED;
 	device_cert_drop(cert);
-	(void)device_flash(c->d);
 	return WF_NONE;
 }
 
@@ -161,7 +148,6 @@ static enum wfault key_delete(struct call *c)
 		if (c->d->certs[i].handle >= 0 && device_cert_key(c->d, &c->d->certs[i]) == key)
 			return WF_ACCESS_DENIED;
 	device_key_drop(key);
-	(void)device_flash(c->d);
 	return WF_NONE;
 }
 
@@ -207,8 +193,7 @@ static enum wfault generate_key_pair(struct call *c)
 	else if (device_has(d, FAULT_NOT_NOW) && d->n_not_now < d->fault_values[FAULT_NOT_NOW]) {
 		d->n_not_now++;
 		c->rv = RV_GENERATING_KEYS;
-	} else if (!device_flash(d))
-		c->rv = RV_FLASH;
+	}
 	if (c->rv)
 		return WF_NONE;
 	struct dev_key *k = device_key_add(d);
@@ -344,8 +329,6 @@ static enum wfault add(struct call *c, bool trusted)
 		c->rv = RV_DUPLICATE;
 	} else if (!trusted && !device_cert_key(c->d, &probe)) {
 		c->rv = RV_CERT_KEY_NOT_MATCH;
-	} else if (!device_flash(c->d)) {
-		c->rv = RV_FLASH;
 	} else {
 		keep(c, x, &der, trusted);
 	}
@@ -359,9 +342,75 @@ static enum wfault add_certificate(struct call *c)
 	return add(c, false);
 }
 
+/* SPEC: provisioning.md 3 CERT 1: not while mutual authentication is on; roots only before 11.8 */
 static enum wfault add_root(struct call *c)
 {
+	const struct tls_conf *t = &c->d->committed;
+	if (t->setting[TLS_REMOTE].mutual || t->setting[TLS_LOCAL].mutual) {
+		c->rv = RV_NOT_PERMITTED;
+		return WF_NONE;
+	}
 	return add(c, true);
+}
+
+/* ---- revocation ----------------------------------------------------------------------------- */
+
+const struct trust trust_factory = {0};
+
+static uint32_t read_serials(const struct call *c, struct trust_crl *crl)
+{
+	for (const struct xml_node *x = c->args[1]; x; x = x->next) {
+		struct buf raw;
+		buf_init(&raw, 256);
+		bool good = crl->n < TRUST_SERIALS_MAX &&
+			    base64_decode(&raw, x->text, strlen(x->text)) == 0 && raw.len > 0 &&
+			    raw.len <= TRUST_SERIAL_LEN;
+		if (good) {
+			memcpy(crl->serial[crl->n], raw.data, raw.len);
+			crl->len[crl->n++] = (uint8_t)raw.len;
+		}
+		buf_free(&raw);
+		if (!good)
+			return crl->n == TRUST_SERIALS_MAX ? RV_MAX_LIMIT : RV_INVALID_PARAMETER;
+	}
+	return RV_OK;
+}
+
+static enum wfault add_crl(struct call *c)
+{
+	const struct trust *now = part_read(c->d, PART_TRUST);
+	struct trust_crl crl = {.n = 0};
+	snprintf(crl.url, sizeof crl.url, "%s", arg_text(c, 0));
+	for (uint32_t i = 0; i < now->n_crls; i++)
+		if (strcmp(now->crls[i].url, crl.url) == 0)
+			c->rv = RV_DUPLICATE;
+	if (c->rv == RV_OK && now->n_crls == TRUST_CRLS_MAX)
+		c->rv = RV_MAX_LIMIT;
+	if (c->rv == RV_OK)
+		c->rv = read_serials(c, &crl);
+	if (c->rv != RV_OK)
+		return WF_NONE;
+	struct trust *mine = part_write(c->d, PART_TRUST);
+	if (!mine)
+		return WF_INTERNAL;
+	mine->crls[mine->n_crls++] = crl;
+	return WF_NONE;
+}
+
+static enum wfault reset_crls(struct call *c)
+{
+	struct trust *mine = part_write(c->d, PART_TRUST);
+	if (!mine)
+		return WF_INTERNAL;
+	mine->n_crls = 0;
+	return WF_NONE;
+}
+
+int arg_cert(const struct call *c, size_t i)
+{
+	int handle =
+		device_handle(arg_ref(c, i, "AMT_PublicKeyCertificate", "InstanceID"), CERT_PREFIX);
+	return device_cert(c->d, handle) ? handle : -1;
 }
 
 static enum wfault add_key(struct call *c)
@@ -381,7 +430,6 @@ static enum wfault add_key(struct call *c)
 		k->der = pub;
 		k->der_len = (size_t)len;
 		k->owned = true;
-		(void)device_flash(c->d);
 		out_ref(c, "CreatedKey", "AMT_PublicPrivateKeyPair", KEY_PREFIX, k->handle);
 	} else {
 		c->rv = len > 0 ? RV_MAX_LIMIT : RV_INVALID_KEY;
@@ -407,6 +455,11 @@ static const struct method management_methods[] = {
 	{"AddTrustedRootCertificate",
 		(const struct prop[]){{"CertificateBlob", PT_B64, PF_REQ}, {NULL}}, .mutates = true,
 		.fn = add_root},
+	{"AddCRL",
+		(const struct prop[]){{"Url", PT_STR, PF_REQ, .max = TRUST_URL_MAX},
+			{"SerialNumbers", PT_B64, PF_REQ | PF_ARRAY}, {NULL}},
+		.mutates = true, .fn = add_crl},
+	{"ResetCRLList", NULL, .mutates = true, .fn = reset_crls},
 	{"AddKey", (const struct prop[]){{"KeyBlob", PT_B64, PF_REQ}, {NULL}}, .mutates = true,
 		.fn = add_key},
 	{NULL},

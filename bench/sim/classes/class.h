@@ -5,7 +5,8 @@
  * table drives Get, Pull, the check of a Put and the check of a method's body.
  *
  * To add a class: write its properties and a struct class_def in a file here, and name it in
- * class_table of table.c.
+ * CLASSES below. Values that few devices change live in a part (parts.h), copied on the first
+ * write.
  *
  * Ownership: tables are static. Threads: read-only. SPEC: wsman.md 4, provisioning.md 3, 4
  */
@@ -13,6 +14,7 @@
 #define MUSTER_SIM_CLASS_H
 
 #include "bench/sim/device.h"
+#include "bench/sim/parts.h"
 #include "bench/sim/xml.h"
 #include "common/base/buf.h"
 
@@ -22,10 +24,11 @@
 #define NS_AMT    "http://intel.com/wbem/wscim/1/amt-schema/1/"
 #define NS_CIM    "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
 #define NS_IPS    "http://intel.com/wbem/wscim/1/ips-schema/1/"
+#define NS_COMMON "http://schemas.dmtf.org/wbem/wscim/1/common"
 #define ANONYMOUS "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous"
 
 #define CLASS_URI_MAX  128
-#define CLASS_ARGS_MAX 32 /* properties or arguments of one table */
+#define CLASS_ARGS_MAX 64 /* properties or arguments of one table: one bit each in absence */
 
 /* Faults that the device answers with. SPEC: wsman.md 5 */
 enum wfault {
@@ -43,7 +46,59 @@ enum wfault {
 	WF_N,
 };
 
-enum ptype { PT_STR, PT_BOOL, PT_UINT, PT_B64, PT_REF };
+/* ReturnValues of AMT and IPS methods. SPEC: wsman.md 6 */
+enum {
+	RV_OK = 0,
+	RV_INTERNAL = 1,
+	RV_INVALID_NAME = 12,
+	RV_NOT_PERMITTED = 16,
+	RV_MAX_LIMIT = 23,
+	RV_INVALID_AUTH_TYPE = 24,
+	RV_INVALID_STATE = 32,
+	RV_INVALID_TIME = 34,
+	RV_INVALID_INDEX = 35,
+	RV_INVALID_PARAMETER = 36,
+	RV_FLASH = 38,
+	RV_PID_FORMAT = 42,
+	RV_PPS_FORMAT = 43,
+	RV_INVALID_HANDLE = 2053,
+	RV_INVALID_PASSWORD = 2054,
+	RV_INVALID_REALM = 2055,
+	RV_DATA_MISSING = 2057,
+	RV_DUPLICATE = 2058,
+	RV_GENERATING_KEYS = 2061,
+	RV_INVALID_KEY = 2062,
+	RV_INVALID_CERT = 2063,
+	RV_CERT_KEY_NOT_MATCH = 2064,
+	RV_KERB_DOMAINS = 2065,
+	RV_UNSUPPORTED = 2066,
+	RV_NOT_FOUND = 2068,
+	RV_BLOCKING_COMPONENT = 2076,
+};
+
+/* ReturnValues of CIM style methods. SPEC: wsman.md 6 */
+enum {
+	CIM_NOT_SUPPORTED = 1,
+	CIM_FAILED = 2,
+	CIM_INVALID = 3,
+	CIM_INVALID_REFERENCE = 4,
+	CIM_INVALID_PARAMETER = 5,
+	CIM_TRANSITION = 4097,
+	CIM_TIMEOUT_PARAMETER = 4098,
+};
+
+enum ptype {
+	PT_STR,
+	PT_BOOL,
+	PT_UINT,
+	PT_B64,
+	PT_REF,      /* an endpoint reference; its text is "CLASS;Selector=Value;..." */
+	PT_DATETIME, /* CIM datetime: an element of its own inside */
+	PT_EMBEDDED, /* an instance of the class whose properties are in sub */
+};
+
+/* A number that was never set: not shown under PF_HIDE_EMPTY. */
+#define UINT_UNSET UINT32_MAX
 
 enum {
 	PF_KEY = 1,         /* names the instance */
@@ -51,7 +106,8 @@ enum {
 	PF_REQ = 4,         /* a Put or call without it is refused */
 	PF_ARRAY = 8,       /* may repeat */
 	PF_HIDE_EMPTY = 16, /* not sent while empty */
-	PF_STORE = 32,      /* a Put stores it by itself (off, max) */
+	PF_STORE = 32,      /* a Put stores it by itself (off, max, cap) */
+	PF_SECRET = 64,     /* taken, never sent */
 };
 
 struct writer;
@@ -61,9 +117,12 @@ struct prop {
 	const char *name;
 	enum ptype type;
 	unsigned flags;
-	const char *text; /* constant value, or NULL */
+	const char *text; /* constant value, or NULL; of an array: values apart by spaces */
 	size_t off; /* value in the object given by class_def.object (PF_STORE, or text NULL) */
 	size_t max; /* PT_STR: longest text; PT_UINT: greatest value (0 = any) */
+	size_t cap; /* PF_ARRAY | PF_STORE: elements; stored as uint32_t n, then the elements */
+	const struct prop *sub; /* PT_EMBEDDED */
+	const char *sub_uri;
 	/* value that is worked out; wins over text and off */
 	void (*value)(struct writer *w, struct device *d, int instance, const struct prop *p);
 };
@@ -71,8 +130,9 @@ struct prop {
 struct method {
 	const char *name;
 	const struct prop *in; /* ended by a NULL name; NULL = no arguments */
-	bool mutates;
-	bool any_order; /* firmware takes the arguments in any order */
+	bool mutates;          /* goes to the ledger */
+	bool no_flash;         /* mutates, but not what is kept in flash */
+	bool any_order;        /* firmware takes the arguments in any order */
 	/* Fill out parameters through call->w and set call->rv. */
 	enum wfault (*fn)(struct call *c);
 };
@@ -87,20 +147,42 @@ struct class_def {
 	bool (*exists)(const struct device *d, int instance);
 	/* Whether this device has the class at all; NULL = yes. */
 	bool (*present)(const struct device *d);
-	/* The struct that prop.off is an offset in; NULL = device.set */
+	/* The struct that prop.off is an offset in: stride * instance + base of a part */
+	enum part part;
+	size_t base, stride;
+	/* ... or what this gives. */
 	void *(*object)(struct device *d, int instance);
-	bool no_get;  /* enumerable only */
-	bool can_put; /* Put is supported */
+	bool no_get;    /* enumerable only */
+	bool can_put;   /* Put is supported */
+	bool any_order; /* a Put may carry the properties in any order */
+	bool staged;    /* a Put is in memory until CommitChanges: no flash write */
 	/* Called before a Put is stored; args as in struct call. NULL = nothing to check. */
 	enum wfault (*put)(struct call *c);
 	enum wfault (*create)(struct call *c);
 	enum wfault (*del)(struct call *c);
 };
 
+/* All classes: the name of the definition, class_NAME. */
+#define CLASSES(X)                                                                               \
+	X(general_settings)                                                                      \
+	X(software_identity) X(setup_and_configuration) X(time_synchronization) X(authorization) \
+		X(kerberos) X(certificate) X(key_pair) X(key_management) X(key_capabilities)     \
+			X(tls_credential) X(tls_setting) X(tls_collection) X(redirection)        \
+				X(kvm_sap) X(kvm_setting) X(opt_in) X(web_ui) X(power_scheme)    \
+					X(element_setting) X(ethernet_port) X(host_based_setup)
+
+enum class_id {
+#define X(name) CLASS_##name,
+	CLASSES(X)
+#undef X
+		CLASS_N
+};
+
 /* Writes properties with the prefix of the class. */
 struct writer {
 	struct buf *out;
-	char prefix; /* 'g' or 'h' */
+	char prefix;   /* 'g' or 'h' */
+	uint64_t hide; /* properties that this generation lacks, a bit per place in the table */
 };
 
 /* One request being served. */
@@ -111,6 +193,7 @@ struct call {
 	int instance;
 	const struct xml_node *body;                 /* object of a Put, or arguments */
 	const struct xml_node *args[CLASS_ARGS_MAX]; /* first element of each, or NULL */
+	enum class_id id;
 	struct writer w;
 	uint32_t rv;
 	uint32_t slow_ms; /* this answer takes at least so long */
@@ -124,14 +207,32 @@ struct call {
 
 /* ---- table.c ------------------------------------------------------------------------------ */
 
-/** Class of a ResourceURI on this device, or NULL. */
-const struct class_def *class_find(const struct device *d, const char *uri);
+/** Class of a ResourceURI on this device, or NULL. id may be NULL. */
+const struct class_def *class_find(const struct device *d, const char *uri, enum class_id *id);
+
+/* What a generation lacks, by name. Owned by its personality. */
+struct absence;
+
+/**
+ * Build from names: "AMT_Class" (DestinationUnreachable), "AMT_Class.Method" (ActionNotSupported),
+ * "AMT_Class.Property" (not shown; a Put with it is refused).
+ * @return 0; E_CONFIG naming an unknown name; -ENOMEM
+ */
+int absence_build(struct absence **out, const char *const *names, size_t n, struct error *err);
+/** Free. NULL is fine. */
+void absence_free(struct absence *a);
+/** Whether the class, its property or its method is absent; a may be NULL. */
+bool absent_class(const struct absence *a, enum class_id id);
+uint64_t absent_props(const struct absence *a, enum class_id id);
+bool absent_method(const struct absence *a, enum class_id id, size_t method);
 
 /** "ns" + "name" into out. */
 const char *class_uri(const struct class_def *cls, char out[static CLASS_URI_MAX]);
 
-/** All classes, ended by NULL. */
+/** All classes by id, ended by NULL. */
 extern const struct class_def *const class_table[];
+
+/* ---- rules.c ------------------------------------------------------------------------------ */
 
 int class_count(const struct class_def *cls, const struct device *d);
 bool class_exists(const struct class_def *cls, const struct device *d, int instance);
@@ -147,8 +248,12 @@ enum wfault class_select(const struct class_def *cls, struct device *d,
 enum wfault class_check(const struct prop *props, bool any_order, const struct xml_node *body,
 	const char *ns, const struct xml_node *args[static CLASS_ARGS_MAX]);
 
-/** Store what a Put carries into the object of the instance. */
-void class_store(struct call *c);
+/** Store what a Put carries into the object of the instance. @return 0 or -ENOMEM */
+int class_store(struct call *c);
+
+/** Store checked elements into an object: what class_store() and methods with embedded instances
+ * do. Arrays that do not occur become empty. */
+void object_store(void *object, const struct prop *props, const struct xml_node *body);
 
 /* ---- write.c ------------------------------------------------------------------------------ */
 
@@ -159,6 +264,8 @@ void w_b64(struct writer *w, const char *name, const void *data, size_t len);
 /** A reference: address and one selector. */
 void w_ref(struct writer *w, const char *name, const char *ns, const char *cls,
 	const char *selector, const char *value);
+/** A reference from "CLASS;Selector=Value;...". */
+void w_refs(struct writer *w, const char *name, const char *text);
 
 /* ---- for method handlers ------------------------------------------------------------------ */
 
@@ -172,16 +279,28 @@ bool arg_b64(const struct call *c, size_t i, struct buf *out);
 /** InstanceID (or other selector) inside a reference argument; "" when there is none of cls. */
 const char *arg_ref(const struct call *c, size_t i, const char *cls, const char *selector);
 
+/** Whether an argument is a base64 text of exactly len bytes; they go to out. */
+bool arg_bytes(const struct call *c, size_t i, uint8_t *out, size_t len);
+/** Values of an array argument, in order. @return how many there are (may exceed max) */
+size_t arg_uints(const struct call *c, size_t i, uint32_t *out, size_t max);
+
+/* ---- certs.c ------------------------------------------------------------------------------ */
+
+#define CERT_PREFIX "Intel(r) AMT Certificate: Handle: "
+
+/** Handle of the certificate that a reference names, -1 when there is none such. */
+int arg_cert(const struct call *c, size_t i);
+
 /* CIM boilerplate of every service. */
-#define PROPS_SERVICE(cls_, name_)                            \
-	{"CreationClassName", PT_STR, PF_RO, .text = (cls_)}, \
-	{                                                     \
-		"ElementName", PT_STR, PF_RO, .text = (name_) \
+#define PROPS_SERVICE(cls_, name_)                                     \
+	{"CreationClassName", PT_STR, PF_RO | PF_KEY, .text = (cls_)}, \
+	{                                                              \
+		"ElementName", PT_STR, PF_RO, .text = (name_)          \
 	}
-#define PROPS_SYSTEM                                                              \
-	{"SystemCreationClassName", PT_STR, PF_RO, .text = "CIM_ComputerSystem"}, \
-	{                                                                         \
-		"SystemName", PT_STR, PF_RO, .text = "Intel(r) AMT"               \
+#define PROPS_SYSTEM                                                                       \
+	{"SystemCreationClassName", PT_STR, PF_RO | PF_KEY, .text = "CIM_ComputerSystem"}, \
+	{                                                                                  \
+		"SystemName", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT"               \
 	}
 #define SET(field) offsetof(struct settings, field)
 

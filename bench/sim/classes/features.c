@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of CIM style methods. SPEC: wsman.md 6 */
-enum { RV_NOT_SUPPORTED = 1, RV_INVALID_PARAMETER = 5, RV_TIMEOUT_NOT_SUPPORTED = 4098 };
-
 static const struct prop state_change_in[] = {
 	{"RequestedState", PT_UINT, PF_REQ},
 	{"TimeoutPeriod", PT_STR},
@@ -23,17 +20,16 @@ static enum wfault change_state(struct call *c, uint32_t *state, const uint32_t 
 {
 	uint32_t wanted = (uint32_t)arg_uint(c, 0, 0);
 	if (c->args[1]) {
-		c->rv = RV_TIMEOUT_NOT_SUPPORTED;
+		c->rv = CIM_TIMEOUT_PARAMETER;
 		return WF_NONE;
 	}
 	for (; *allowed; allowed++)
 		if (*allowed == wanted) {
 			*state = wanted;
-			(void)device_flash(c->d);
 			snprintf(c->note, sizeof c->note, "state %u", wanted);
 			return WF_NONE;
 		}
-	c->rv = RV_INVALID_PARAMETER;
+	c->rv = CIM_INVALID_PARAMETER;
 	return WF_NONE;
 }
 
@@ -242,7 +238,6 @@ static const struct prop scheme_props[] = {
 static enum wfault set_scheme(struct call *c)
 {
 	c->d->set.power_scheme = (uint32_t)c->instance;
-	(void)device_flash(c->d);
 	snprintf(c->note, sizeof c->note, "scheme %d", c->instance);
 	return WF_NONE;
 }

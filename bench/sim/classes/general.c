@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * General settings, software identity, clock, authorization and the setup service with its commit.
+ * General settings, software identity, clock and the setup service with its commit.
  * SPEC: provisioning.md 3; wsman.md 6, 7
  */
 #include "bench/sim/classes/class.h"
@@ -10,19 +10,6 @@
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
-
-/* ReturnValues. SPEC: wsman.md 6 */
-enum {
-	RV_OK = 0,
-	RV_NOT_PERMITTED = 16,
-	RV_INVALID_NAME = 12,
-	RV_INVALID_PARAMETER = 36,
-	RV_INVALID_TIME = 34,
-	RV_INVALID_INDEX = 35,
-	RV_FLASH = 38,
-	RV_INVALID_PASSWORD = 2054,
-	RV_DATA_MISSING = 2057,
-};
 
 /* ---- AMT_GeneralSettings ------------------------------------------------------------------- */
 
@@ -179,82 +166,6 @@ const struct class_def class_time_synchronization = {
 	.methods = time_methods,
 };
 
-/* ---- AMT_AuthorizationService -------------------------------------------------------------- */
-
-static void qop_only(struct writer *w, struct device *d, int instance, const struct prop *p)
-{
-	(void)instance;
-	if (d->as->auth_int)
-		w_uint(w, p->name, 1);
-}
-
-static const struct prop authorization_props[] = {
-	{"AllowHttpQopAuthOnly", PT_UINT, PF_RO, .value = qop_only},
-	PROPS_SERVICE("AMT_AuthorizationService", "Intel(r) AMT Authorization Service"),
-	{"EnabledState", PT_UINT, PF_RO, .text = "5"},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT Authorization Service"},
-	{"RequestedState", PT_UINT, PF_RO, .text = "12"},
-	PROPS_SYSTEM,
-	{NULL},
-};
-
-static enum wfault set_admin(struct call *c)
-{
-	struct buf raw;
-	buf_init(&raw, 64);
-	if (strcmp(arg_text(c, 0), "admin") != 0)
-		c->rv = RV_INVALID_NAME;
-	else if (!arg_b64(c, 1, &raw) || raw.len != sizeof c->d->ha1)
-		c->rv = RV_INVALID_PASSWORD;
-	else if (!device_flash(c->d))
-		c->rv = RV_FLASH;
-	if (c->rv == RV_OK) {
-		memcpy(c->d->ha1, raw.data, sizeof c->d->ha1);
-		c->d->admin_default = false;
-		c->acl_changed = true;
-	}
-	buf_wipe(&raw);
-	return WF_NONE;
-}
-
-static enum wfault get_admin(struct call *c)
-{
-	w_text(&c->w, "Username", "admin");
-	return WF_NONE;
-}
-
-static enum wfault admin_status(struct call *c)
-{
-	w_bool(&c->w, "IsDefault", c->d->admin_default);
-	return WF_NONE;
-}
-
-static enum wfault no_users(struct call *c)
-{
-	c->rv = RV_INVALID_INDEX;
-	return WF_NONE;
-}
-
-static const struct method authorization_methods[] = {
-	{"SetAdminAclEntryEx",
-		(const struct prop[]){{"Username", PT_STR, PF_REQ, .max = 16},
-			{"DigestPassword", PT_B64, PF_REQ}, {NULL}},
-		.mutates = true, .fn = set_admin},
-	{"GetAdminAclEntry", NULL, .fn = get_admin},
-	{"GetAdminAclEntryStatus", NULL, .fn = admin_status},
-	{"GetAdminNetAclEntryStatus", NULL, .fn = admin_status},
-	{"EnumerateUserAclEntries", (const struct prop[]){{"StartIndex", PT_UINT, PF_REQ}, {NULL}},
-		.fn = no_users},
-	{NULL},
-};
-
-const struct class_def class_authorization = {
-	.name = "AMT_AuthorizationService",
-	.ns = NS_AMT,
-	.props = authorization_props,
-	.methods = authorization_methods,
-};
-
 /* ---- AMT_SetupAndConfigurationService ------------------------------------------------------ */
 
 static void otp_value(struct writer *w, struct device *d, int instance, const struct prop *p)
@@ -341,7 +252,6 @@ static enum wfault set_mebx(struct call *c)
 	SHA256((const uint8_t *)text, (size_t)len, sha);
 	hex_encode(sha, sizeof sha, c->d->mebx_digest);
 	OPENSSL_cleanse(text, sizeof text);
-	(void)device_flash(c->d);
 	return WF_NONE;
 }
 
@@ -391,10 +301,6 @@ static enum wfault commit(struct call *c)
 		c->rv = RV_DATA_MISSING;
 		return WF_NONE;
 	}
-	if (!device_flash(d)) {
-		c->rv = RV_FLASH;
-		return WF_NONE;
-	}
 	device_commit(d);
 	c->committed = true;
 	c->close = true;
@@ -405,7 +311,7 @@ static enum wfault commit(struct call *c)
 static enum wfault unprovision(struct call *c)
 {
 	if (c->d->state != DEV_POST) {
-		c->rv = 32; /* INVALID_PROVISIONING_STATE */
+		c->rv = RV_INVALID_STATE;
 		return WF_NONE;
 	}
 	bool full = strcmp(c->method->name, "Unprovision") == 0;

@@ -4,12 +4,12 @@
  * is staged; CommitChanges makes it count. SPEC: provisioning.md 3 TLS
  */
 #include "bench/sim/classes/class.h"
+#include "bench/sim/classes/trust.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define CERT_PREFIX "Intel(r) AMT Certificate: Handle: "
-#define COLLECTION  "TLSProtocolEndpoint Instances Collection"
+#define COLLECTION "TLSProtocolEndpoint Instances Collection"
 /* What peers send without having read it; taken by firmware too. */
 #define COLLECTION_ALIAS "TLSProtocolEndpointInstances Collection"
 
@@ -43,6 +43,30 @@ static void no_clear(struct writer *w, struct device *d, int instance, const str
 		w_bool(w, p->name, false);
 }
 
+static void trusted_cn(struct writer *w, struct device *d, int instance, const struct prop *p)
+{
+	const struct trust *t = part_read(d, PART_TRUST);
+	for (uint32_t i = 0; i < t->names[instance].n; i++)
+		w_text(w, p->name, t->names[instance].cn[i]);
+}
+
+/* The names need no commit. SPEC: provisioning.md 4 MUTUAL */
+static enum wfault store_names(struct call *c)
+{
+	const struct trust *now = part_read(c->d, PART_TRUST);
+	if (!xml_child(c->body, "TrustedCN") && now->names[c->instance].n == 0)
+		return WF_NONE;
+	struct trust *t = part_write(c->d, PART_TRUST);
+	if (!t)
+		return WF_INTERNAL;
+	struct trust_names *names = &t->names[c->instance];
+	names->n = 0;
+	for (const struct xml_node *x = c->body->children; x; x = x->next)
+		if (strcmp(x->name, "TrustedCN") == 0)
+			memcpy(names->cn[names->n++], x->text, strlen(x->text) + 1);
+	return WF_NONE;
+}
+
 #define TLSF(field) offsetof(struct tls_setting, field)
 static const struct prop setting_props[] = {
 	{"AcceptNonSecureConnections", PT_BOOL, PF_STORE, .off = TLSF(nonsecure)},
@@ -51,8 +75,8 @@ static const struct prop setting_props[] = {
 	{"InstanceID", PT_STR, PF_RO | PF_KEY | PF_REQ, .value = setting_name},
 	{"MutualAuthentication", PT_BOOL, PF_STORE, .off = TLSF(mutual)},
 	{"NonSecureConnectionsSupported", PT_BOOL, PF_RO, .value = no_clear},
-	{"TrustedCN", PT_STR, PF_STORE | PF_HIDE_EMPTY, .off = TLSF(trusted_cn),
-		.max = DEVICE_FQDN_MAX - 1},
+	{"TrustedCN", PT_STR, PF_ARRAY, .value = trusted_cn, .max = TRUST_CN_LEN,
+		.cap = TRUST_CN_MAX},
 	{NULL},
 };
 
@@ -78,12 +102,13 @@ static enum wfault setting_put(struct call *c)
 				(strcmp(clear->text, "true") == 0) != now->nonsecure)))
 		return WF_SCHEMA;
 	const struct xml_node *mutual = xml_child(c->body, "MutualAuthentication");
-	if (mutual && strcmp(mutual->text, "true") == 0 && !trusted_root(c->d))
+	if (mutual && strcmp(mutual->text, "true") == 0 &&
+		(!trusted_root(c->d) || !c->d->clock_set))
 		return WF_ACCESS_DENIED;
 	const struct xml_node *on = xml_child(c->body, "Enabled");
 	if (strcmp(on->text, "true") == 0 && c->d->staged.cert < 0)
 		return WF_ACCESS_DENIED; /* no certificate is bound */
-	return WF_NONE;
+	return store_names(c);
 }
 
 const struct class_def class_tls_setting = {
@@ -93,6 +118,7 @@ const struct class_def class_tls_setting = {
 	.count = setting_count,
 	.object = setting_object,
 	.can_put = true,
+	.staged = true,
 	.put = setting_put,
 };
 
@@ -154,7 +180,6 @@ static enum wfault bind(struct call *c)
 		d->n_binds++;
 	d->staged.cert = cert->handle;
 	snprintf(c->note, sizeof c->note, "handle %d", cert->handle);
-	(void)device_flash(d);
 	return WF_NONE;
 }
 
@@ -186,6 +211,7 @@ const struct class_def class_tls_credential = {
 	.props = credential_props,
 	.exists = credential_exists,
 	.can_put = true,
+	.staged = true,
 	.put = credential_put,
 	.create = credential_create,
 	.del = credential_delete,

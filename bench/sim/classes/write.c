@@ -5,6 +5,7 @@
 #include "common/base/codec.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,36 @@ void w_ref(struct writer *w, const char *name, const char *ns, const char *cls,
 	close_tag(w, name);
 }
 
+/* Name space by the class's prefix. */
+static const char *ns_of(const char *cls)
+{
+	return strncmp(cls, "AMT_", 4) == 0   ? NS_AMT
+	       : strncmp(cls, "IPS_", 4) == 0 ? NS_IPS
+					      : NS_CIM;
+}
+
+void w_refs(struct writer *w, const char *name, const char *text)
+{
+	size_t len = strcspn(text, ";");
+	open_tag(w, name);
+	(void)buf_addf(w->out,
+		"<b:Address>" ANONYMOUS "</b:Address><b:ReferenceParameters><c:ResourceURI>%s%.*s"
+		"</c:ResourceURI><c:SelectorSet>",
+		ns_of(text), (int)len, text);
+	for (text += len; *text == ';'; text += len) {
+		text++;
+		size_t key = strcspn(text, "=");
+		len = strcspn(text, ";");
+		char value[512];
+		snprintf(value, sizeof value, "%.*s", (int)(len - key - 1), text + key + 1);
+		(void)buf_addf(w->out, "<c:Selector Name=\"%.*s\">", (int)key, text);
+		(void)xml_escape(w->out, value);
+		(void)buf_adds(w->out, "</c:Selector>");
+	}
+	(void)buf_adds(w->out, "</c:SelectorSet></b:ReferenceParameters>");
+	close_tag(w, name);
+}
+
 const char *arg_text(const struct call *c, size_t i)
 {
 	return c->args[i] ? c->args[i]->text : "";
@@ -92,4 +123,27 @@ const char *arg_ref(const struct call *c, size_t i, const char *cls, const char 
 		if (s->attr_name && strcmp(s->attr_name, selector) == 0)
 			return s->text;
 	return "";
+}
+
+bool arg_bytes(const struct call *c, size_t i, uint8_t *out, size_t len)
+{
+	struct buf raw;
+	buf_init(&raw, 4096);
+	bool good = c->args[i] && arg_b64(c, i, &raw) && raw.len == len;
+	if (good)
+		memcpy(out, raw.data, len);
+	buf_wipe(&raw);
+	return good;
+}
+
+size_t arg_uints(const struct call *c, size_t i, uint32_t *out, size_t max)
+{
+	size_t n = 0;
+	for (const struct xml_node *x = c->args[i]; x; x = x->next)
+		if (strcmp(x->name, c->args[i]->name) == 0) {
+			if (n < max)
+				out[n] = (uint32_t)strtoul(x->text, NULL, 10);
+			n++;
+		}
+	return n;
 }
