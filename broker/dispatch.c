@@ -298,15 +298,7 @@ static void on_message(
 	}
 }
 
-static void on_event(struct bus_socket *s, enum bus_event event, const char *detail, void *arg)
-{
-	(void)arg;
-	if (event == BUS_REFUSED)
-		LOG_WARN("peer.handshake_failed", KV_STR("socket", bus_endpoint(s)),
-			KV_STR("why", detail));
-}
-
-static const struct bus_handler handler = {on_message, on_event};
+static const struct bus_handler handler = {on_message, peers_event};
 
 /* Every second: who has said nothing for long gets no jobs until it does. */
 static void ping_cb(uv_timer_t *timer)

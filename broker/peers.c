@@ -41,6 +41,14 @@ bool peers_register(struct bus_socket *s, const char *peer, const Muster__V1__Re
 	return true;
 }
 
+void peers_event(struct bus_socket *s, enum bus_event event, const char *detail, void *arg)
+{
+	(void)arg;
+	if (event == BUS_REFUSED)
+		LOG_WARN("peer.handshake_failed", KV_STR("socket", bus_endpoint(s)),
+			KV_STR("why", detail));
+}
+
 void peers_stranger(struct bus_socket *s, const char *peer)
 {
 	counters_add(COUNT_STRANGER, 1);

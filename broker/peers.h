@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What both sockets of the broker do alike: judging a Register and answering it. */
+/* What both sockets of the broker do alike: judging a Register and answering it, telling the log. */
 #ifndef MUSTER_BROKER_PEERS_H
 #define MUSTER_BROKER_PEERS_H
 
@@ -17,6 +17,9 @@
  */
 bool peers_register(struct bus_socket *s, const char *peer, const Muster__V1__Register *reg,
 	Muster__V1__Role role, uint32_t window);
+
+/** The bus_handler's event of both sockets: tells the log of a handshake that was refused. */
+void peers_event(struct bus_socket *s, enum bus_event event, const char *detail, void *arg);
 
 /** A peer that we do not know spoke: ask it to register. */
 void peers_stranger(struct bus_socket *s, const char *peer);

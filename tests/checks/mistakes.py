@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MAX_LINES = 670  # "about 600", docs/style.md
+MAX_LINES = 650  # "about 600", docs/style.md
 
 # (what, pattern, which files, why)
 RULES = [

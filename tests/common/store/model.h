@@ -66,6 +66,12 @@ struct model_fields {
 	bool bad;                                  /* a name that cannot be set */
 };
 
+/** The part of each list's Redis key behind the tag, by enum model_list; NULL for LIST_NONE. */
+extern const char *const model_list_keys[];
+
+/** Whether the job is done or cancelled: it keeps no payload and will expire. */
+bool model_over(const struct model_job *j);
+
 void model_init(struct model *m);
 
 struct model_hello {
