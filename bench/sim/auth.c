@@ -30,7 +30,15 @@ void auth_failed(struct device *d)
 	unsigned doubles = d->n_logins_bad - FAILURES_FREE;
 	if (doubles > LOCK_DOUBLES_MAX)
 		doubles = LOCK_DOUBLES_MAX;
-	d->locked_until_ms = clock_boot_ms() + ((uint64_t)LOCK_FIRST_MS << doubles);
+	d->locked_until_ms =
+		clock_boot_ms() +
+		(uint64_t)laws_compressed(d->laws, (double)((uint64_t)LOCK_FIRST_MS << doubles));
+}
+
+void auth_failures(struct device *d, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		auth_failed(d);
 }
 
 bool auth_locked(const struct device *d)
@@ -89,7 +97,7 @@ void auth_challenge(struct device *d, struct buf *out)
 	struct dev_nonce *n = &d->nonces[d->nonce_at++ % DEVICE_NONCES];
 	uint8_t raw[18];
 	char hex[2 * sizeof raw + 1];
-	rng_bytes(&d->rng, raw, sizeof raw);
+	rng_bytes(&d->draws[DRAW_NONCE], raw, sizeof raw);
 	hex_encode(raw, sizeof raw, hex);
 	*n = (struct dev_nonce){.nc = 0};
 	snprintf(n->text, sizeof n->text, "%s", hex);

@@ -41,6 +41,9 @@ bool auth_locked(const struct device *d);
 /** Append a WWW-Authenticate header with a fresh nonce. */
 void auth_challenge(struct device *d, struct buf *out);
 
+/** Somebody else tried n wrong passwords. */
+void auth_failures(struct device *d, unsigned n);
+
 /** Forget all nonces. */
 void auth_reset(struct device *d);
 

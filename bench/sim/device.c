@@ -2,6 +2,7 @@
 /* State of one simulated device; see device.h. */
 #include "bench/sim/device.h"
 
+#include "bench/sim/quirk.h"
 #include "bench/sim/rng.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
@@ -14,6 +15,7 @@
 
 /* Factory password of the admin user. SPEC: wsman.md 3.1 */
 #define DEFAULT_PASSWORD "admin"
+#define DAY_MS           86400000.0 /* period of the flash wear-out protection */
 
 bool device_has(const struct device *d, enum fault f)
 {
@@ -23,11 +25,21 @@ bool device_has(const struct device *d, enum fault f)
 void device_identity(struct device *d, uint64_t seed, size_t index, const char *domain)
 {
 	d->index = index;
-	rng_seed(&d->rng, seed * 1000003u + index, "device");
+	static const char *const uses[DRAW_N] = {[DRAW_HELLO] = "hello",
+		[DRAW_LATENCY] = "latency",
+		[DRAW_LOSS] = "loss",
+		[DRAW_ADDRESS] = "address",
+		[DRAW_NONCE] = "nonce",
+		[DRAW_RESET] = "reset"};
+	uint64_t own = rng_device_seed(seed, index);
+	rng_seed(&d->rng, own, "device");
+	for (int i = 0; i < DRAW_N; i++)
+		rng_seed(&d->draws[i], own, uses[i]);
 	rng_bytes(&d->rng, d->uuid.b, sizeof d->uuid.b);
 	d->uuid.b[6] = (uint8_t)((d->uuid.b[6] & 0x0f) | 0x40); /* a random UUID */
 	d->uuid.b[8] = (uint8_t)((d->uuid.b[8] & 0x3f) | 0x80);
 	uuid_text(&d->uuid, d->uuid_text);
+	snprintf(d->id, sizeof d->id, "%s", d->uuid_text);
 	snprintf(d->fqdn, sizeof d->fqdn, "pc%06zu.%s", index, domain);
 	snprintf(d->suffix, sizeof d->suffix, "%s", domain);
 }
@@ -50,9 +62,23 @@ static void default_password(struct device *d)
 	d->admin_default = true;
 }
 
+static void address_text(uint32_t a, char out[static 16])
+{
+	snprintf(out, 16, "%u.%u.%u.%u", a >> 24, (a >> 16) & 255, (a >> 8) & 255, a & 255);
+}
+
+void device_set_address(struct device *d, uint32_t addr)
+{
+	d->addr = addr;
+	address_text(addr, d->set.ip);
+	ledger_begin(d->ledger, "address", d->id);
+	ledger_uint(d->ledger, "hello", d->n_hellos);
+	ledger_str(d->ledger, "addr", d->set.ip);
+	ledger_end(d->ledger);
+}
+
 static void factory_settings(struct device *d)
 {
-	uint32_t a = d->addr;
 	d->set = (struct settings){
 		.shared_fqdn = true,
 		.ping = true,
@@ -77,8 +103,7 @@ static void factory_settings(struct device *d)
 		.link_policy = {1, 14},
 		.n_link_policy = 2,
 	};
-	snprintf(d->set.ip, sizeof d->set.ip, "%u.%u.%u.%u", a >> 24, (a >> 16) & 255,
-		(a >> 8) & 255, a & 255);
+	address_text(d->addr, d->set.ip);
 	snprintf(d->set.mask, sizeof d->set.mask, "255.0.0.0");
 	snprintf(d->set.gateway, sizeof d->set.gateway, "127.0.0.1");
 	snprintf(d->set.dns1, sizeof d->set.dns1, "127.0.0.1");
@@ -109,7 +134,7 @@ static void default_certificate(struct device *d)
 
 void device_enter_setup(struct device *d, bool full)
 {
-	ledger_begin(d->ledger, "state", d->uuid_text);
+	ledger_begin(d->ledger, "state", d->id);
 	ledger_uint(d->ledger, "from", d->state);
 	d->state = DEV_IN;
 	d->generation++;
@@ -119,6 +144,7 @@ void device_enter_setup(struct device *d, bool full)
 	if (full) {
 		new_realm(d);
 		default_password(d);
+		quirk_factory(d);
 		d->mebx_digest[0] = '\0';
 		drop_store(d);
 		factory_settings(d);
@@ -130,6 +156,7 @@ void device_enter_setup(struct device *d, bool full)
 	d->committed = d->staged;
 	d->clock_set = false;
 	d->n_commits = d->n_commit_calls = d->n_genkey = d->n_not_now = d->n_binds = 0;
+	d->n_admin_sets = 0;
 	d->hello_accepted = false;
 }
 
@@ -140,6 +167,9 @@ void device_start(struct device *d)
 	for (size_t i = 0; i < DEVICE_CERTS_MAX; i++)
 		d->certs[i].handle = -1;
 	d->self = (unsigned)(d->index % KEYPOOL_SELF);
+	d->n_addresses = 1;
+	if (!d->laws)
+		d->laws = &laws_default;
 	/* Clocks of stored machines are off by up to a day. */
 	d->clock_offset_s = (int64_t)(rng_unit(&d->rng) * 172800.0) - 86400;
 	d->power = POWER_ON;
@@ -159,14 +189,22 @@ int64_t device_time(const struct device *d)
 
 bool device_flash_left(const struct device *d)
 {
-	return d->n_flash < DEVICE_FLASH_MAX;
+	bool worn = device_has(d, FAULT_FLASH_WEAR) && clock_boot_ms() < d->flash_day_end_ms &&
+		    d->n_flash_day >= d->fault_values[FAULT_FLASH_WEAR];
+	return !worn && d->n_flash < DEVICE_FLASH_MAX;
 }
 
 bool device_flash(struct device *d)
 {
+	uint64_t now = clock_boot_ms();
 	if (!device_flash_left(d))
 		return false;
+	if (now >= d->flash_day_end_ms) {
+		d->n_flash_day = 0;
+		d->flash_day_end_ms = now + (uint64_t)laws_compressed(d->laws, DAY_MS);
+	}
 	d->n_flash++;
+	d->n_flash_day++;
 	return true;
 }
 
@@ -252,12 +290,20 @@ void device_commit(struct device *d)
 	if (d->state != DEV_IN)
 		return;
 	d->n_commits++;
-	ledger_begin(d->ledger, "state", d->uuid_text);
+	ledger_begin(d->ledger, "state", d->id);
 	ledger_uint(d->ledger, "from", d->state);
 	d->state = DEV_POST;
 	ledger_uint(d->ledger, "to", d->state);
 	ledger_uint(d->ledger, "gen", d->generation);
 	ledger_end(d->ledger);
+	quirk_configured(d);
+}
+
+void device_reboot(struct device *d)
+{
+	/* Not in flash until CommitChanges. SPEC: provisioning.md 3 TLS */
+	d->staged = d->committed;
+	memset(d->enums, 0, sizeof d->enums);
 }
 
 void device_shown(struct device *d, X509 **cert, EVP_PKEY **key)
@@ -326,7 +372,7 @@ void device_final(struct device *d)
 	const struct tls_setting *t = &d->committed.setting[TLS_REMOTE];
 	char ha1[33];
 	hex_encode(d->ha1, sizeof d->ha1, ha1);
-	ledger_begin(l, "final", d->uuid_text);
+	ledger_begin(l, "final", d->id);
 	ledger_uint(l, "state", d->state);
 	ledger_uint(l, "gen", d->generation);
 	ledger_str(l, "realm", d->realm);
@@ -357,5 +403,7 @@ void device_final(struct device *d)
 	ledger_uint(l, "binds", d->n_binds);
 	ledger_uint(l, "flash", d->n_flash);
 	ledger_uint(l, "sessions", d->n_sessions);
+	ledger_uint(l, "requests", d->n_requests);
+	ledger_uint(l, "hellos", d->n_hellos);
 	ledger_end(l);
 }

@@ -11,6 +11,7 @@
 
 #include "bench/sim/fault.h"
 #include "bench/sim/keypool.h"
+#include "bench/sim/laws.h"
 #include "bench/sim/ledger.h"
 #include "bench/sim/parts.h"
 #include "bench/sim/personality.h"
@@ -97,6 +98,8 @@ struct device {
 	size_t index;
 	struct uuid uuid;
 	char uuid_text[UUID_TEXT_LEN + 1];
+	char id[UUID_TEXT_LEN +
+		16];                /* in the ledger: the UUID, or "UUID#index" if others have it */
 	char fqdn[DEVICE_FQDN_MAX]; /* what the server's table says; the device does not know it */
 	char suffix[192];           /* DHCP option 15 */
 	uint32_t addr;              /* host order */
@@ -104,7 +107,9 @@ struct device {
 	const struct keypool *pool;
 	struct ledger *ledger;
 	struct rng rng;
-	uint32_t faults;
+	struct rng draws[DRAW_N]; /* one per law: see laws.h */
+	const struct laws *laws;
+	uint64_t faults;
 	uint32_t fault_values[FAULT_N];
 
 	enum dev_state state;
@@ -128,7 +133,10 @@ struct device {
 	unsigned n_commit_calls;
 	unsigned n_genkey, n_not_now;
 	unsigned n_flash;
-	unsigned n_binds; /* certificates bound in this generation */
+	unsigned n_flash_day; /* FAULT_FLASH_WEAR: writes of the day that ends then */
+	uint64_t flash_day_end_ms;
+	unsigned n_admin_sets; /* AdminSetup and SetAdminAclEntryEx of this generation */
+	unsigned n_binds;      /* certificates bound in this generation */
 
 	struct dev_enum enums[DEVICE_ENUMS_MAX];
 	uint32_t enum_counter;
@@ -136,13 +144,18 @@ struct device {
 	unsigned nonce_at, n_logins_bad;
 	uint64_t locked_until_ms;
 	unsigned n_requests;
-	bool commit_lost; /* FAULT_COMMIT_LOST has struck */
+	unsigned nonce_reset_at; /* FAULT_NONCE_RESET: number of the request */
+	bool commit_lost;        /* FAULT_COMMIT_LOST has struck */
+	bool admin_lost;         /* FAULT_ADMIN_LOST has struck */
 
 	uint64_t deaf_until_ms;
 	bool hello_busy; /* a Hello is on its way */
 	bool hello_accepted;
 	unsigned n_sessions;
-	void *hello; /* schedule state of hello.c */
+	unsigned n_hellos;
+	unsigned hello_series; /* a new one replaces the old */
+	unsigned n_addresses;  /* that DHCP has given so far, from 1 */
+	void *hello;           /* schedule state of hello.c */
 };
 
 /** Whether the device has a fault. */
@@ -153,6 +166,9 @@ void device_identity(struct device *d, uint64_t seed, size_t index, const char *
 
 /** Fill what is not identity: personality, faults, factory settings, in-setup state. */
 void device_start(struct device *d);
+
+/** DHCP gives another address (host order). */
+void device_set_address(struct device *d, uint32_t addr);
 
 /** Factory defaults and a new generation in setup. full: new realm, default password. */
 void device_enter_setup(struct device *d, bool full);
@@ -184,6 +200,9 @@ int device_handle(const char *instance_id, const char *prefix);
 
 /** Take the state change in-setup -> configured: staged settings become active. */
 void device_commit(struct device *d);
+
+/** The engine starts anew: what is staged is gone. */
+void device_reboot(struct device *d);
 
 /** Certificate and key to show on 16993 now: the committed one, or the setup one. */
 void device_shown(struct device *d, X509 **cert, EVP_PKEY **key);

@@ -2,6 +2,7 @@
 /* The estate: start, shared port, progress, end; see estate.h. */
 #include "bench/sim/estate.h"
 
+#include "bench/sim/quirk.h"
 #include "common/base/clock.h"
 
 #include <errno.h>
@@ -26,25 +27,8 @@ void estate_defaults(struct estate_opts *o)
 		.first_address = 0x7F100001, /* 127.16.0.1 */
 		.domain = "corp.example.com",
 		.n_keys = 32,
-		.deaf_ms = 200,
-		.compress = 10,
+		.laws = laws_default,
 	};
-}
-
-int estate_latency(struct latency *out, const char *text, struct error *err)
-{
-	*out = (struct latency){.law = LATENCY_NONE};
-	char tail;
-	if (strcmp(text, "none") == 0)
-		return 0;
-	if (sscanf(text, "fixed:%lf%c", &out->ms, &tail) == 1)
-		out->law = LATENCY_FIXED;
-	else if (sscanf(text, "lognormal:%lf:%lf%c", &out->ms, &out->sigma, &tail) == 2)
-		out->law = LATENCY_LOGNORMAL;
-	ENSURE(out->law != LATENCY_NONE && out->ms >= 0 && out->ms < 3600000 && out->sigma >= 0 &&
-			out->sigma < 5,
-		err, E_CONFIG, "--latency %s: none, fixed:MS or lognormal:MEDIAN_MS:SIGMA", text);
-	return 0;
 }
 
 /* ---- set-up --------------------------------------------------------------------------------- */
@@ -68,17 +52,18 @@ static int load_roots(struct estate *e, struct error *err)
 static void write_device(struct estate *e, const struct device *d)
 {
 	struct ledger *l = &e->ledger;
-	char addr[16], names[256] = "";
+	char addr[16], names[1024] = "";
 	snprintf(addr, sizeof addr, "%u.%u.%u.%u", d->addr >> 24, (d->addr >> 16) & 255,
 		(d->addr >> 8) & 255, d->addr & 255);
 	for (int f = 0; f < FAULT_N; f++)
 		if (device_has(d, (enum fault)f)) {
 			size_t at = strlen(names);
-			snprintf(names + at, sizeof names - at, "%s%s", at ? " " : "",
-				fault_name((enum fault)f));
+			snprintf(names + at, sizeof names - at, "%s%s/%u", at ? " " : "",
+				fault_name((enum fault)f), fault_info((enum fault)f)->version);
 		}
-	ledger_begin(l, "device", d->uuid_text);
+	ledger_begin(l, "device", d->id);
 	ledger_uint(l, "index", d->index);
+	ledger_str(l, "uuid", d->uuid_text);
 	ledger_str(l, "addr", addr);
 	ledger_str(l, "fqdn", d->fqdn);
 	ledger_str(l, "amt", d->as->name);
@@ -95,13 +80,21 @@ static int make_devices(struct estate *e, struct error *err)
 	for (size_t i = 0; i < n; i++) {
 		struct device *d = &e->devices[i];
 		device_identity(d, e->opts.seed, i, e->opts.domain);
+		d->laws = &e->opts.laws;
 		d->addr = e->opts.first_address + (uint32_t)i;
 		d->pool = &e->pool;
 		d->ledger = &e->ledger;
 		d->as = personality_pick(&e->personalities, rng_unit(&d->rng));
 		d->faults = fault_choose(&e->opts.faults, e->opts.seed, i, d->fault_values);
-		write_device(e, d);
-		device_start(d);
+	}
+	for (size_t i = n; i-- > 0;) {
+		struct device before, *d = &e->devices[i];
+		device_identity(&before, e->opts.seed, i ? i - 1 : n - 1, e->opts.domain);
+		quirk_identity(d, &before.uuid);
+	}
+	for (size_t i = 0; i < n; i++) {
+		write_device(e, &e->devices[i]);
+		device_start(&e->devices[i]);
 	}
 	return 0;
 }
@@ -138,6 +131,7 @@ int estate_start(
 	ledger_begin(&e->ledger, "run", NULL);
 	ledger_uint(&e->ledger, "devices", opts->n_devices);
 	ledger_uint(&e->ledger, "seed", opts->seed);
+	ledger_str(&e->ledger, "scenario", opts->scenario);
 	ledger_uint(&e->ledger, "wall_ms", clock_wall_ms());
 	ledger_end(&e->ledger);
 	TRY(make_devices(e, err));
@@ -161,6 +155,7 @@ void estate_stop(struct estate *e)
 		device_final(&e->devices[i]);
 	ledger_begin(&e->ledger, "end", NULL);
 	ledger_uint(&e->ledger, "hellos", e->counts.hellos);
+	ledger_uint(&e->ledger, "late_ms_max", e->counts.late_ms_max);
 	ledger_uint(&e->ledger, "cpu_us", clock_cpu_us());
 	ledger_end(&e->ledger);
 	ledger_flush(&e->ledger);

@@ -22,13 +22,8 @@
 #define ESTATE_ROOTS_MAX     23 /* entries of a Hello: what 7.0 lists. SPEC: hello.md 5.5 */
 #define ESTATE_DEVICES_MAX   1000000
 
-enum latency_law { LATENCY_NONE, LATENCY_FIXED, LATENCY_LOGNORMAL };
-
-struct latency {
-	enum latency_law law;
-	double ms; /* fixed value or median */
-	double sigma;
-};
+/* Addresses that DHCP may give to one device: device i has first + i, then first + i + n, ... */
+#define ESTATE_ADDRESSES_MAX 8
 
 struct estate_opts {
 	size_t n_devices;
@@ -39,11 +34,9 @@ struct estate_opts {
 	uint32_t first_address; /* host order */
 	const char *roots_file, *domain, *ledger_file, *keys_file, *personalities, *mix;
 	size_t n_keys;
-	struct latency latency;
-	uint32_t slow_key_ms; /* added to GenerateKeyPair */
-	uint32_t deaf_ms;     /* port closed after commit */
-	double compress;      /* time compression of the Hello schedule */
-	double spread_s;      /* first Hellos fall evenly in that time */
+	char scenario[64]; /* name, for the ledger */
+	char *mix_owned;   /* mix, when a scenario file gave it */
+	struct laws laws;
 	bool until_configured;
 	bool unknown_ok;
 	struct fault_plan faults;
@@ -53,6 +46,7 @@ struct estate_counts {
 	uint64_t hellos, accepted, refused, unanswered;
 	uint64_t sessions, in_session, refusals, requests;
 	uint64_t configured, failed_logins, violations;
+	uint64_t late_ms_max; /* Hellos behind their schedule: the simulator is too slow */
 };
 
 struct session;
@@ -81,9 +75,6 @@ struct estate {
 	unsigned session_counter;
 	bool stopping;
 };
-
-/** Parse "none", "fixed:MS", "lognormal:MEDIAN_MS:SIGMA". @return 0 or E_CONFIG */
-int estate_latency(struct latency *out, const char *text, struct error *err);
 
 /** Defaults of all options. */
 void estate_defaults(struct estate_opts *opts);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Misbehaviour that can be given to a share of the devices or to one device:
- *   --fault NAME=SHARE[:VALUE]   --fault NAME@INDEX[:VALUE]
- * Which devices get it depends on the seed alone. Ownership: plain values. Threads: read-only.
+ * Quirks: named, versioned behaviours that a share of the devices or single devices have, beside
+ * what their generation does.
+ *   --fault NAME=SHARE[:VALUE]   --fault NAME@INDEX[:VALUE]   (NAME or NAME/VERSION)
+ * Which devices have one depends on the seed alone. A behaviour that changes its meaning gets a new
+ * version, so that an old scenario is refused instead of testing something else.
+ * Ownership: plain values. Threads: read-only.
  */
 #ifndef MUSTER_SIM_FAULT_H
 #define MUSTER_SIM_FAULT_H
@@ -14,24 +17,48 @@
 #include <stdint.h>
 
 enum fault {
-	FAULT_ANSWER,          /* every call is answered by wsman:InternalError */
-	FAULT_UNAUTHORIZED,    /* 401 for ever */
-	FAULT_TRUNCATED,       /* the XML of every answer ends in the middle */
-	FAULT_HUGE_BODY,       /* answers announce and send VALUE MiB (1024) */
-	FAULT_ENDLESS,         /* chunks without end */
-	FAULT_WRONG_CERT,      /* shows its old certificate after the commit */
-	FAULT_SILENT,          /* takes requests, never answers */
-	FAULT_HANDSHAKE_STALL, /* accepts TCP, says nothing */
-	FAULT_RESET,           /* resets the connection at request number VALUE (5) of a session */
-	FAULT_DEAF,            /* resets every connection: a firewall */
-	FAULT_COMMIT_CUT,      /* the answer to CommitChanges is cut off */
-	FAULT_COMMIT_LOST,     /* connection dies at the first commit before it takes effect */
-	FAULT_UUID_MISMATCH,   /* GetUuid gives another UUID than the Hello */
-	FAULT_NOT_NOW,         /* GenerateKeyPair answers 2061 VALUE (3) times */
-	FAULT_NONCE_RESET,     /* a new nonce every VALUE (7) requests */
-	FAULT_SETUP_LOGIN,     /* a second setup session must log in once a password is set */
-	FAULT_CLOSE_EACH,      /* closes the connection after every answer */
+	/* Misbehaviour that ends in a named refusal. */
+	FAULT_ANSWER,
+	FAULT_UNAUTHORIZED,
+	FAULT_TRUNCATED,
+	FAULT_HUGE_BODY,
+	FAULT_ENDLESS,
+	FAULT_WRONG_CERT,
+	FAULT_SILENT,
+	FAULT_HANDSHAKE_STALL,
+	FAULT_DEAF,
+	FAULT_FOREIGN_PASSWORD,
+	FAULT_FLASH_WEAR,
+	/* Identities that no server may trust. */
+	FAULT_UUID_MISMATCH,
+	FAULT_ZERO_UUID,
+	FAULT_PLACEHOLDER_UUID,
+	FAULT_SHARED_UUID,
+	/* Healthy firmware that is awkward. */
+	FAULT_RESET,
+	FAULT_COMMIT_CUT,
+	FAULT_COMMIT_LOST,
+	FAULT_NOT_NOW,
+	FAULT_NONCE_RESET,
+	FAULT_SETUP_LOGIN,
+	FAULT_CLOSE_EACH,
+	FAULT_TLS_SLOW,
+	FAULT_ETHERNET_DEAF,
+	FAULT_MEBX_NEEDED,
+	FAULT_ADMIN_LOST,
+	FAULT_ADMIN_FREEZE,
+	FAULT_LOCK_OUT,
+	FAULT_ACL_DROP,
 	FAULT_N,
+};
+
+/* One row of the table. */
+struct fault_info {
+	const char *name;
+	unsigned version;
+	uint32_t value; /* default of VALUE, 0 = it has none */
+	const char *meaning;
+	const char *source; /* document and section, "own" = own idea */
 };
 
 struct fault_rule {
@@ -41,24 +68,27 @@ struct fault_rule {
 	uint32_t value;
 };
 
-#define FAULT_RULES_MAX 32
+#define FAULT_RULES_MAX 256 /* a scenario may name single devices */
 
 struct fault_plan {
 	struct fault_rule rules[FAULT_RULES_MAX];
 	size_t n;
 };
 
+/** The row of a quirk. */
+const struct fault_info *fault_info(enum fault f);
+
 /** Name as on the command line. */
 const char *fault_name(enum fault f);
 
-/** One line of help. */
-const char *fault_help(enum fault f);
+/** By "NAME" or "NAME/VERSION" of this length. @return FAULT_N when there is none */
+enum fault fault_find(const char *text, size_t len);
 
 /** Add one rule from its text. @return 0 or E_CONFIG */
 int fault_add(struct fault_plan *plan, const char *text, struct error *err);
 
-/** Which faults a device has: a bit per enum fault, their values in values[FAULT_N]. */
-uint32_t fault_choose(const struct fault_plan *plan, uint64_t seed, size_t index,
+/** Which quirks a device has: a bit per enum fault, their values in values[FAULT_N]. */
+uint64_t fault_choose(const struct fault_plan *plan, uint64_t seed, size_t index,
 	uint32_t values[static FAULT_N]);
 
 #endif

@@ -31,6 +31,7 @@ struct flight {
 	unsigned retry, generation;
 	bool sent;
 	uint64_t start_us;
+	uint64_t due_us; /* by the schedule: lateness is counted, not left out */
 	struct boot_timer timer;
 };
 
@@ -39,7 +40,7 @@ struct due {
 	uint64_t at_ms;
 	uint32_t device;
 	uint32_t retry;
-	uint32_t generation;
+	uint32_t series;
 };
 
 struct hello_run {
@@ -101,9 +102,10 @@ static void flight_freed(struct boot_timer *t, void *arg)
 static void landed(struct flight *f, const char *result)
 {
 	struct estate *e = f->e;
-	ledger_begin(&e->ledger, "hello", f->d->uuid_text);
+	ledger_begin(&e->ledger, "hello", f->d->id);
 	ledger_uint(&e->ledger, "retry", f->retry);
 	ledger_uint(&e->ledger, "gen", f->generation);
+	ledger_uint(&e->ledger, "due", f->due_us - e->ledger.start_us);
 	ledger_uint(&e->ledger, "sent", f->start_us - e->ledger.start_us);
 	ledger_str(&e->ledger, "result", result);
 	ledger_end(&e->ledger);
@@ -178,7 +180,19 @@ static void on_late(struct boot_timer *t, void *arg)
 	landed(f, "unanswered");
 }
 
-static void fly(struct estate *e, struct device *d, unsigned retry)
+/* DHCP may have given another address since the message before. One draw per message. Never while a
+ * connection is open: the engine keeps its lease as long as it is in use. */
+static void lease_address(struct estate *e, struct device *d)
+{
+	double u = rng_unit(&d->draws[DRAW_ADDRESS]);
+	if (d->n_hellos++ == 0 || u >= d->laws->readdress || e->open[d->index] || !d->set.dhcp ||
+		d->n_addresses == ESTATE_ADDRESSES_MAX)
+		return;
+	d->n_addresses++;
+	device_set_address(d, d->addr + (uint32_t)e->opts.n_devices);
+}
+
+static void fly(struct estate *e, struct device *d, const struct due *due)
 {
 	static const struct conn_events events = {
 		.opened = on_opened, .data = on_data, .closed = on_closed};
@@ -187,15 +201,20 @@ static void fly(struct estate *e, struct device *d, unsigned retry)
 		return;
 	f->e = e;
 	f->d = d;
-	f->retry = retry;
+	f->retry = due->retry;
 	f->generation = d->generation;
 	f->start_us = clock_boot_us();
+	f->due_us = due->at_ms * 1000;
+	uint64_t late_ms = f->start_us / 1000 - due->at_ms;
+	if (late_ms > e->counts.late_ms_max)
+		e->counts.late_ms_max = late_ms;
+	lease_address(e, d);
 	boot_timer_init(&f->timer, e->loop, on_late, f);
 	e->hello->in_flight++;
 	d->hello_busy = true;
 	/* The listeners share the load by name service: any of them. */
 	struct conn_opts opts = {
-		.addr = e->opts.listeners[rng_next(&d->rng) % e->opts.n_listeners],
+		.addr = e->opts.listeners[rng_next(&d->draws[DRAW_HELLO]) % e->opts.n_listeners],
 		.connect_ms = CONNECT_MS,
 	};
 	struct in_addr from = {.s_addr = htonl(d->addr)};
@@ -225,14 +244,16 @@ static void send_due(struct estate *e)
 	while (h->n > 0 && h->heap[0].at_ms <= now && h->in_flight < IN_FLIGHT_MAX) {
 		struct due next = heap_pop(h);
 		struct device *d = &e->devices[next.device];
-		if (d->state != DEV_IN || d->generation != next.generation)
+		if (d->state != DEV_IN || d->hello_series != next.series)
 			continue;
 		if (!d->hello_busy)
-			fly(e, d, next.retry);
+			fly(e, d, &next);
 		unsigned wait = pause_min(next.retry);
 		if (wait == 0)
 			continue;
-		next.at_ms = now + (uint64_t)(wait * 60000.0 / e->opts.compress) + 1;
+		/* From the schedule, not from now: a simulator that lags does not slow the estate.
+		 */
+		next.at_ms += (uint64_t)laws_compressed(d->laws, wait * 60000.0) + 1;
 		next.retry++;
 		heap_push(h, next);
 	}
@@ -245,26 +266,32 @@ static void on_tick(uv_timer_t *t)
 
 void hello_begin(struct estate *e, struct device *d)
 {
-	if (e->hello && !e->hello->stopped)
-		heap_push(e->hello, (struct due){.at_ms = clock_boot_ms() + e->opts.deaf_ms,
-					    .device = (uint32_t)d->index,
-					    .generation = d->generation});
+	if (!e->hello || e->hello->stopped)
+		return;
+	uint64_t now = clock_boot_ms(), up = now + e->opts.laws.deaf_ms;
+	heap_push(e->hello, (struct due){.at_ms = d->deaf_until_ms > up ? d->deaf_until_ms : up,
+				    .device = (uint32_t)d->index,
+				    .series = ++d->hello_series});
 }
 
 int hello_start(struct estate *e, struct error *err)
 {
-	struct rng rng;
 	uint64_t now = clock_boot_ms();
+	size_t n = e->opts.n_listeners > 0 ? e->opts.n_devices : 0;
+	double *at_ms = calloc(n + 1, sizeof *at_ms);
 	e->hello = calloc(1, sizeof *e->hello);
-	ENSURE(e->hello, err, -ENOMEM, "no memory");
+	if (!e->hello || !at_ms) {
+		free(at_ms);
+		return error_set(err, -ENOMEM, "no memory");
+	}
 	uv_timer_init(e->loop, &e->hello->tick);
 	e->hello->tick.data = e;
-	rng_seed(&rng, e->opts.seed, "arrival");
-	for (size_t i = 0; i < e->opts.n_devices && e->opts.n_listeners > 0; i++)
-		heap_push(e->hello, (struct due){.at_ms = now + (uint64_t)(rng_unit(&rng) *
-									   e->opts.spread_s * 1000),
+	laws_arrivals(&e->opts.laws.arrival, e->opts.seed, at_ms, n);
+	for (size_t i = 0; i < n; i++)
+		heap_push(e->hello, (struct due){.at_ms = now + (uint64_t)at_ms[i],
 					    .device = (uint32_t)i,
-					    .generation = e->devices[i].generation});
+					    .series = e->devices[i].hello_series});
+	free(at_ms);
 	uv_timer_start(&e->hello->tick, on_tick, 0, TICK_MS);
 	return 0;
 }

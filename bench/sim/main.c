@@ -3,9 +3,11 @@
  * muster-sim: a simulated estate of Intel AMT devices, and the judge of what a server did to it.
  *   muster-sim run      simulate devices until SIGTERM
  *   muster-sim devices  print the table UUID, name, profile of the same estate
+ *   muster-sim quirks   list the named behaviours that devices may have
  *   muster-sim verify   join a ledger with the server's records and judge
  */
 #include "bench/sim/estate.h"
+#include "bench/sim/scenario.h"
 #include "bench/sim/verify.h"
 
 #include <argp.h>
@@ -31,6 +33,10 @@ enum {
 	K_N_KEYS,
 	K_PERSONALITIES,
 	K_MIX,
+	K_SCENARIO,
+	K_ARRIVAL,
+	K_LOSS,
+	K_READDRESS,
 	K_LATENCY,
 	K_SLOW_KEYS,
 	K_DEAF,
@@ -57,6 +63,7 @@ struct args {
 #define ESTATE_OPTIONS                                                                           \
 	{"devices", K_DEVICES, "N", 0, "number of devices (100)", 0},                            \
 		{"seed", K_SEED, "S", 0, "seed of everything random (1)", 0},                    \
+		{"scenario", K_SCENARIO, "FILE", 0, "mix, quirks and laws as YAML", 0},          \
 	{                                                                                        \
 		"domain", K_DOMAIN, "NAME", 0, "DNS suffix of the devices (corp.example.com)", 0 \
 	}
@@ -71,21 +78,31 @@ static const struct argp_option run_options[] = {
 	{"keys-file", K_KEYS, "FILE", 0, "RSA key pool (beside the program)", 0},
 	{"n-keys", K_N_KEYS, "N", 0, "keys in the pool (32)", 0},
 	{"personalities", K_PERSONALITIES, "FILE", 0, "generations as JSON", 0},
-	{"mix", K_MIX, "NAME=SHARE,..", 0, "shares of the generations", 0},
+	{"mix", K_MIX, "NAME=SHARE,..", 0, "shares of the generations; or a scenario FILE.yaml", 0},
 	{"latency", K_LATENCY, "LAW", 0, "none | fixed:MS | lognormal:MEDIAN_MS:SIGMA", 0},
 	{"slow-keys", K_SLOW_KEYS, "MS", 0, "extra time of GenerateKeyPair (0)", 0},
 	{"deaf-ms", K_DEAF, "MS", 0, "port closed after a commit (200)", 0},
-	{"compress", K_COMPRESS, "X", 0, "time compression of the Hello schedule (10)", 0},
-	{"spread-s", K_SPREAD, "S", 0, "first Hellos fall in that time (0)", 0},
+	{"compress", K_COMPRESS, "X", 0, "how much faster than in the field time passes (10)", 0},
+	{"arrival", K_ARRIVAL, "LAW", 0,
+		"burst[:S] | steady:RATE | ramp:RATE:S | open:RATE (burst)", 0},
+	{"spread-s", K_SPREAD, "S", 0, "the same as --arrival burst:S", 0},
+	{"loss", K_LOSS, "NAME=P,..", 0, "per request: drop, reset, stall, half-open, reboot", 0},
+	{"readdress", K_READDRESS, "P", 0, "another address before a Hello (0)", 0},
 	{"until-configured", K_UNTIL, NULL, 0, "end when all are configured and quiet", 0},
 	{"lenient", K_UNKNOWN, NULL, 0, "accept certificates that no source decides", 0},
-	{"fault", K_FAULT, "NAME=SHARE[:V]", 0, "misbehaviour, also NAME@INDEX[:V]; list below", 0},
+	{"fault", K_FAULT, "NAME=SHARE[:V]", 0, "a quirk, also NAME@INDEX[:V]; muster-sim quirks",
+		0},
 	{0},
 };
 
 static const struct argp_option devices_options[] = {
 	ESTATE_OPTIONS,
 	{"profile", K_PROFILE, "NAME", 0, "third column (default)", 0},
+	{0},
+};
+
+static const struct argp_option quirks_options[] = {
+	{"json", K_JSON, NULL, 0, "one JSON object per line", 0},
 	{0},
 };
 
@@ -106,6 +123,27 @@ static int number(
 	if (*arg < '0' || *arg > '9' || *end || *out > max)
 		argp_error(state, "%s: a number from 0 to %llu", arg, max);
 	return 0;
+}
+
+static double real(struct argp_state *state, const char *arg, double max)
+{
+	char *end;
+	double x = strtod(arg, &end);
+	if (end == arg || *end || !(x >= 0 && x <= max))
+		argp_error(state, "%s: a number from 0 to %g", arg, max);
+	return x;
+}
+
+static void must(struct argp_state *state, int rc, const struct error *err)
+{
+	if (rc < 0)
+		argp_error(state, "%s", err->text);
+}
+
+static bool ends_with(const char *text, const char *tail)
+{
+	size_t len = strlen(text), n = strlen(tail);
+	return len >= n && strcmp(text + len - n, tail) == 0;
 }
 
 static void add_listeners(struct argp_state *state, struct estate_opts *o, char *list)
@@ -159,11 +197,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case K_SLOW_KEYS:
 		number(state, arg, 600000, &n);
-		o->slow_key_ms = (uint32_t)n;
+		o->laws.slow_key_ms = (uint32_t)n;
 		break;
 	case K_DEAF:
 		number(state, arg, 600000, &n);
-		o->deaf_ms = (uint32_t)n;
+		o->laws.deaf_ms = (uint32_t)n;
 		break;
 	case K_LISTENER: add_listeners(state, o, arg); break;
 	case K_FIRST: first_address(state, o, arg); break;
@@ -172,22 +210,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case K_LEDGER: o->ledger_file = a->verify.ledger = arg; break;
 	case K_KEYS: o->keys_file = arg; break;
 	case K_PERSONALITIES: o->personalities = arg; break;
-	case K_MIX: o->mix = arg; break;
-	case K_COMPRESS: o->compress = strtod(arg, NULL); break;
-	case K_SPREAD: o->spread_s = strtod(arg, NULL); break;
+	case K_MIX:
+		if (ends_with(arg, ".yaml") || ends_with(arg, ".yml"))
+			must(state, scenario_load(o, arg, &err), &err);
+		else
+			o->mix = arg;
+		break;
+	case K_SCENARIO: must(state, scenario_load(o, arg, &err), &err); break;
+	case K_ARRIVAL: must(state, laws_parse_arrival(&o->laws.arrival, arg, &err), &err); break;
+	case K_LOSS: must(state, laws_parse_loss(&o->laws, arg, &err), &err); break;
+	case K_LATENCY: must(state, laws_parse_latency(&o->laws.latency, arg, &err), &err); break;
+	case K_FAULT: must(state, fault_add(&o->faults, arg, &err), &err); break;
+	case K_READDRESS: o->laws.readdress = real(state, arg, 1); break;
+	case K_COMPRESS: o->laws.compress = real(state, arg, 1e6); break;
+	case K_SPREAD:
+		o->laws.arrival =
+			(struct arrival){.law = ARRIVAL_BURST, .seconds = real(state, arg, 1e6)};
+		break;
 	case K_UNTIL: o->until_configured = true; break;
 	case K_UNKNOWN: o->unknown_ok = true; break;
 	case K_PROFILE: a->profile = a->verify.profile = arg; break;
 	case K_RECORDS: a->verify.records = arg; break;
 	case K_JSON: a->verify.json = true; break;
-	case K_LATENCY:
-		if (estate_latency(&o->latency, arg, &err) < 0)
-			argp_error(state, "%s", err.text);
-		break;
-	case K_FAULT:
-		if (fault_add(&o->faults, arg, &err) < 0)
-			argp_error(state, "%s", err.text);
-		break;
 	case K_CA:
 		if (a->verify.n_ca == VERIFY_CA_MAX)
 			argp_error(state, "more than %d bundles", VERIFY_CA_MAX);
@@ -196,30 +240,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case ARGP_KEY_ARG: argp_usage(state); break;
 	case ARGP_KEY_END:
-		if (o->compress <= 0 || o->spread_s < 0 || o->n_devices == 0)
+		if (o->laws.compress <= 0 || o->n_devices == 0)
 			argp_error(state, "--devices and --compress must be above 0");
 		break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
-}
-
-/* The faults, behind the options. */
-static char *help_filter(int key, const char *text, void *input)
-{
-	(void)input;
-	if (key != ARGP_KEY_HELP_POST_DOC)
-		return (char *)text;
-	char *out = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&out, &len);
-	if (!f)
-		return (char *)text;
-	fprintf(f, "Faults:\n");
-	for (int i = 0; i < FAULT_N; i++)
-		fprintf(f, "  %-16s %s\n", fault_name((enum fault)i), fault_help((enum fault)i));
-	fclose(f);
-	return out;
 }
 
 /* Keys are kept beside the programs: in the build tree. */
@@ -244,8 +270,7 @@ static int run(int argc, char **argv)
 {
 	const struct argp argp = {.options = run_options,
 		.parser = parse,
-		.doc = "Simulate Intel AMT devices until SIGTERM.\v",
-		.help_filter = help_filter};
+		.doc = "Simulate Intel AMT devices until SIGTERM."};
 	static struct args a;
 	struct error err = {0};
 	estate_defaults(&a.estate);
@@ -267,6 +292,27 @@ static int devices(int argc, char **argv)
 		struct device d = {0};
 		device_identity(&d, a.estate.seed, i, a.estate.domain);
 		printf("%s,%s,%s\n", d.uuid_text, d.fqdn, a.profile);
+	}
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* The table of quirks: JSON lines with --json, else text. */
+static int quirks(int argc, char **argv)
+{
+	const struct argp argp = {.options = quirks_options,
+		.parser = parse,
+		.doc = "List the quirks that --fault and scenarios name."};
+	static struct args a;
+	estate_defaults(&a.estate);
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	for (int i = 0; i < FAULT_N; i++) {
+		const struct fault_info *f = fault_info((enum fault)i);
+		if (a.verify.json)
+			printf("{\"name\":\"%s\",\"version\":%u,\"value\":%u,"
+			       "\"meaning\":\"%s\",\"source\":\"%s\"}\n",
+				f->name, f->version, f->value, f->meaning, f->source);
+		else
+			printf("%-16s /%u  %s (%s)\n", f->name, f->version, f->meaning, f->source);
 	}
 	return fflush(stdout) == 0 ? 0 : 1;
 }
@@ -293,7 +339,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*fn)(int argc, char **argv);
-	} commands[] = {{"run", run}, {"devices", devices}, {"verify", verify}};
+	} commands[] = {{"run", run}, {"devices", devices}, {"quirks", quirks}, {"verify", verify}};
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			argv[1] = argv[0];
@@ -304,7 +350,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
-	fprintf(help ? stdout : stderr, "Usage: muster-sim run|devices|verify [OPTION...]\n"
+	fprintf(help ? stdout : stderr, "Usage: muster-sim run|devices|quirks|verify [OPTION...]\n"
 					"Each command has --help.\n");
 	return help ? 0 : 2;
 }

@@ -13,6 +13,11 @@ void rng_seed(struct rng *r, uint64_t seed, const char *use)
 	}
 }
 
+uint64_t rng_device_seed(uint64_t seed, size_t index)
+{
+	return seed * 1000003u + index;
+}
+
 uint64_t rng_next(struct rng *r)
 {
 	uint64_t z = (r->state += 0x9E3779B97F4A7C15u);

@@ -6,6 +6,7 @@
 #ifndef MUSTER_SIM_RNG_H
 #define MUSTER_SIM_RNG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct rng {
@@ -14,6 +15,9 @@ struct rng {
 
 /** A generator whose sequence depends on seed and the name of its use. */
 void rng_seed(struct rng *r, uint64_t seed, const char *use);
+
+/** Seed of one device: neighbours, and neighbouring seeds, have nothing in common. */
+uint64_t rng_device_seed(uint64_t seed, size_t index);
 
 /** Next 64 bits. */
 uint64_t rng_next(struct rng *r);

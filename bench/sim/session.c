@@ -8,6 +8,7 @@
 #include "bench/sim/faces/eoi.h"
 #include "bench/sim/faces/redir.h"
 #include "bench/sim/faces/web.h"
+#include "bench/sim/quirk.h"
 #include "bench/sim/reply.h"
 #include "bench/sim/wsman.h"
 #include "bench/sim/xml.h"
@@ -36,6 +37,8 @@ struct session {
 	struct conn *c;
 	struct session *next, *prev;
 	unsigned number, generation;
+	unsigned attempt; /* the how manieth session of the device */
+	enum loss fate;   /* of the request that is being served */
 	struct tls_side side;
 	bool setup; /* opened while the device was in setup */
 	bool open;  /* the handshake is done */
@@ -78,7 +81,7 @@ static void over(struct session *s, const char *how)
 		s->next->prev = s->prev;
 	if (s->open)
 		e->counts.in_session--;
-	ledger_begin(&e->ledger, "close", s->d->uuid_text);
+	ledger_begin(&e->ledger, "close", s->d->id);
 	ledger_uint(&e->ledger, "s", s->number);
 	ledger_str(&e->ledger, "how", how);
 	ledger_uint(&e->ledger, "requests", s->n_requests);
@@ -124,7 +127,7 @@ void session_refused(SSL *ssl, const char *why)
 	const struct tls_side *side = SSL_get_app_data(ssl);
 	struct ledger *l = &side->e->ledger;
 	side->e->counts.refusals++;
-	ledger_begin(l, "refuse", side->d->uuid_text);
+	ledger_begin(l, "refuse", side->d->id);
 	ledger_uint(l, "s", side->number);
 	ledger_str(l, "why", why);
 	ledger_end(l);
@@ -132,15 +135,12 @@ void session_refused(SSL *ssl, const char *why)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-static double think_ms(struct session *s)
+/* Time of one answer, and what the network adds. */
+static double think_ms(struct session *s, const char *call)
 {
-	const struct latency *l = &s->e->opts.latency;
-	switch (l->law) {
-	case LATENCY_NONE: return 0;
-	case LATENCY_FIXED: return l->ms;
-	case LATENCY_LOGNORMAL: return rng_lognormal(&s->d->rng, l->ms, l->sigma);
-	}
-	return 0;
+	const struct laws *laws = s->d->laws;
+	double ms = laws_latency(laws, call, &s->d->draws[DRAW_LATENCY]);
+	return s->fate == LOSS_STALL ? ms + laws_compressed(laws, laws->stall_ms) : ms;
 }
 
 static void ready_for_next(struct session *s)
@@ -225,10 +225,24 @@ static void page(struct session *s, int status, const char *text, bool challenge
 	reply_html(&s->out, s->d, status, buf_cstr(&extra), text);
 	buf_free(&extra);
 	s->close_after = status != 200;
-	answer_in(s, think_ms(s));
+	answer_in(s, think_ms(s, NULL));
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
+
+static void close_port(struct device *d, double ms)
+{
+	uint64_t until = clock_boot_ms() + (uint64_t)ms;
+	if (d->deaf_until_ms < until)
+		d->deaf_until_ms = until;
+}
+
+/* The device says nothing more on this connection; the peer must notice by itself. */
+static void go_silent(struct session *s)
+{
+	s->phase = PHASE_STUCK;
+	conn_pause(s->c, false);
+}
 
 /* Port and nonces after commit or unprovision. */
 static void restart(struct session *s, const struct wsman_answer *a)
@@ -243,8 +257,23 @@ static void restart(struct session *s, const struct wsman_answer *a)
 	}
 	session_drop_all(e, s->d, s);
 	auth_reset(s->d);
-	s->d->deaf_until_ms = clock_boot_ms() + e->opts.deaf_ms;
+	close_port(s->d, s->d->laws->deaf_ms);
 	e->quiet_since_ms = 0;
+}
+
+/* The engine starts anew: what was not committed is gone, and in setup the Hellos begin again.
+ * SPEC: hello.md 5.1 */
+static void reboot(struct session *s)
+{
+	struct estate *e = s->e;
+	struct device *d = s->d;
+	device_reboot(d);
+	auth_reset(d);
+	close_port(d, laws_compressed(d->laws, d->laws->reboot_ms));
+	if (d->state == DEV_IN)
+		hello_begin(e, d);
+	e->quiet_since_ms = 0;
+	session_drop_all(e, d, NULL);
 }
 
 /* Misbehaviour that replaces an answer. @return true when it did */
@@ -268,8 +297,9 @@ static void serve(struct session *s)
 	struct device *d = s->d;
 	struct wsman_answer a = {0};
 	buf_init(&a.body, WSMAN_ANSWER_MAX);
-	struct wsman_client who = {
-		.session = s->number, .trace = s->trace.len ? buf_cstr(&s->trace) : NULL};
+	struct wsman_client who = {.session = s->number,
+		.attempt = s->attempt,
+		.trace = s->trace.len ? buf_cstr(&s->trace) : NULL};
 	wsman_serve(d, &who, (const char *)s->body.data, s->body.len, &a);
 	if (a.acl_changed) {
 		for (struct session *o = s->e->open[d->index]; o; o = o->next)
@@ -278,13 +308,18 @@ static void serve(struct session *s)
 	}
 	if (a.restart)
 		restart(s, &a);
-	if (a.cut) {
+	if (a.deaf_ms > 0)
+		close_port(d, a.deaf_ms);
+	if (a.cut || a.freeze || s->fate == LOSS_HALF_OPEN) {
 		buf_free(&a.body);
-		cut(s, "commit cuts the connection");
+		if (a.cut)
+			cut(s, "the call cuts the connection");
+		else
+			go_silent(s);
 		return;
 	}
 	s->close_after = a.close || a.status != 200 || device_has(d, FAULT_CLOSE_EACH);
-	double ms = think_ms(s) + (a.slow_key ? s->e->opts.slow_key_ms : 0);
+	double ms = think_ms(s, a.call) + a.slow_ms + (a.slow_key ? d->laws->slow_key_ms : 0);
 	if (a.html) {
 		reply_html(&s->out, d, 400, "", "Bad Request");
 	} else if (!misbehave(s, &a)) {
@@ -302,7 +337,7 @@ static void web(struct session *s, const char *url)
 	reply_page(&s->out, s->d, p.status, p.headers, buf_cstr(&p.html));
 	buf_free(&p.html);
 	s->close_after = p.status != 200;
-	answer_in(s, think_ms(s));
+	answer_in(s, think_ms(s, NULL));
 }
 
 /* The SOAP of the first releases. */
@@ -315,13 +350,16 @@ static void eoi(struct session *s, const char *url)
 	reply_text(&s->out, s->d, status, "text/xml; charset=utf-8", &body);
 	buf_free(&body);
 	s->close_after = status != 200;
-	answer_in(s, think_ms(s));
+	answer_in(s, think_ms(s, NULL));
 }
 
 static bool login_needed(const struct session *s)
 {
 	const struct device *d = s->d;
-	if (device_has(d, FAULT_UNAUTHORIZED) || d->state == DEV_POST)
+	if (device_has(d, FAULT_UNAUTHORIZED) || device_has(d, FAULT_FOREIGN_PASSWORD) ||
+		d->state == DEV_POST)
+		return true;
+	if (device_has(d, FAULT_ACL_DROP) && !d->admin_default)
 		return true;
 	/* The same generation's second session, after a password was set. */
 	return device_has(d, FAULT_SETUP_LOGIN) && !d->admin_default && s->n_requests == 1;
@@ -331,8 +369,7 @@ static bool login_needed(const struct session *s)
 static bool login(struct session *s, const char *method, const char *url)
 {
 	struct device *d = s->d;
-	if (device_has(d, FAULT_NONCE_RESET) && d->fault_values[FAULT_NONCE_RESET] &&
-		d->n_requests % d->fault_values[FAULT_NONCE_RESET] == 0) {
+	if (quirk_nonce_reset(d)) {
 		auth_reset(d);
 		s->logged_in = false;
 	}
@@ -355,7 +392,7 @@ static bool login(struct session *s, const char *method, const char *url)
 	}
 	if (r == AUTH_BAD) {
 		s->e->counts.failed_logins++;
-		ledger_begin(&s->e->ledger, "login_failed", d->uuid_text);
+		ledger_begin(&s->e->ledger, "login_failed", d->id);
 		ledger_uint(&s->e->ledger, "s", s->number);
 		ledger_str(&s->e->ledger, "why", why);
 		ledger_end(&s->e->ledger);
@@ -364,6 +401,29 @@ static bool login(struct session *s, const char *method, const char *url)
 		"Log on failed. Incorrect user name or password, or user account "
 		"temporarily locked.",
 		true);
+	return false;
+}
+
+/* The law of loss, before the request is looked at. @return true when that was its end */
+static bool lose(struct session *s)
+{
+	struct device *d = s->d;
+	s->fate = laws_loss(d->laws, &d->draws[DRAW_LOSS]);
+	if (s->fate == LOSS_N)
+		return false;
+	ledger_begin(&s->e->ledger, "loss", d->id);
+	ledger_uint(&s->e->ledger, "s", s->number);
+	ledger_uint(&s->e->ledger, "request", d->n_requests);
+	ledger_str(&s->e->ledger, "what", laws_loss_name(s->fate));
+	ledger_end(&s->e->ledger);
+	switch (s->fate) {
+	case LOSS_DROP: go_silent(s); return true;
+	case LOSS_RESET: cut(s, "lost"); return true;
+	case LOSS_REBOOT: reboot(s); return true;
+	case LOSS_STALL:
+	case LOSS_HALF_OPEN:
+	case LOSS_N: break;
+	}
 	return false;
 }
 
@@ -381,9 +441,11 @@ static void handle(struct session *s)
 		return;
 	}
 	if (device_has(d, FAULT_SILENT)) {
-		s->phase = PHASE_STUCK;
+		go_silent(s);
 		return;
 	}
+	if (lose(s))
+		return;
 	if (!s->have_host) {
 		page(s, 400, "Bad Request. Missing Host", false);
 		return;
@@ -473,8 +535,9 @@ static void on_opened(struct conn *c, void *arg)
 	(void)c;
 	s->open = true;
 	s->e->counts.in_session++;
-	ledger_begin(&s->e->ledger, "session", s->d->uuid_text);
+	ledger_begin(&s->e->ledger, "session", s->d->id);
 	ledger_uint(&s->e->ledger, "s", s->number);
+	ledger_uint(&s->e->ledger, "attempt", s->attempt);
 	ledger_uint(&s->e->ledger, "gen", s->d->generation);
 	ledger_str(&s->e->ledger, "kind", s->setup ? "setup" : "admin");
 	ledger_str(&s->e->ledger, "tls", conn_ssl(s->c) ? SSL_get_version(conn_ssl(s->c)) : "");
@@ -530,6 +593,8 @@ static struct session *session_new(struct estate *e, struct device *d)
 	s->setup = d->state != DEV_POST;
 	s->generation = d->generation;
 	s->number = ++e->session_counter;
+	s->attempt = ++d->n_sessions;
+	s->fate = LOSS_N;
 	buf_init(&s->url, URL_MAX);
 	buf_init(&s->field, HEADER_VALUE_MAX);
 	buf_init(&s->value, HEADER_VALUE_MAX);
@@ -558,7 +623,6 @@ void session_accept(
 		return;
 	}
 	e->counts.sessions++;
-	d->n_sessions++;
 	/* Without TLS the bytes of the ClientHello go nowhere: a stalled handshake. */
 	bool stall = tls && device_has(d, FAULT_HANDSHAKE_STALL);
 	struct conn_opts opts = {

@@ -3,6 +3,7 @@
 #include "bench/sim/wsman.h"
 
 #include "bench/sim/classes/class.h"
+#include "bench/sim/quirk.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -456,14 +457,13 @@ static void write_trace(struct ledger *l, const char *trace)
 	ledger_str(l, "step", step);
 }
 
-static void record(const struct call *c, const struct wsman_client *who, const char *operation,
+static void record(const struct call *c, const struct wsman_client *who, const char *call,
 	unsigned generation, enum wfault f)
 {
 	struct ledger *l = c->d->ledger;
-	char call[128];
-	snprintf(call, sizeof call, "%s.%s", c->cls->name, operation);
-	ledger_begin(l, "call", c->d->uuid_text);
+	ledger_begin(l, "call", c->d->id);
 	ledger_uint(l, "s", who->session);
+	ledger_uint(l, "attempt", who->attempt);
 	ledger_uint(l, "gen", generation);
 	ledger_str(l, "call", call);
 	write_trace(l, who->trace);
@@ -473,7 +473,7 @@ static void record(const struct call *c, const struct wsman_client *who, const c
 		ledger_uint(l, "rv", c->rv);
 	if (c->note[0])
 		ledger_str(l, "note", c->note);
-	if (c->cut)
+	if (c->cut || c->freeze)
 		ledger_bool(l, "cut", true);
 	ledger_end(l);
 }
@@ -496,9 +496,17 @@ static enum wfault dispatch(struct device *d, const struct wsman_client *who,
 	if (!op && !c.method)
 		return WF_ACTION_NOT_SUPPORTED;
 	unsigned generation = d->generation; /* the call may begin a new one */
-	enum wfault f = op ? op->fn(&c, rq, a) : do_invoke(&c, rq, a);
+	snprintf(a->call, sizeof a->call, "%s.%s", c.cls->name, op ? op->name : c.method->name);
+	enum wfault f = WF_NONE;
+	if (quirk_before(&c, a->call)) {
+		f = op ? op->fn(&c, rq, a) : do_invoke(&c, rq, a);
+		quirk_after(&c, a->call);
+	}
 	if (op ? op->mutates : c.method->mutates)
-		record(&c, who, op ? op->name : c.method->name, generation, f);
+		record(&c, who, a->call, generation, f);
+	a->slow_ms = c.slow_ms;
+	a->deaf_ms = c.deaf_ms;
+	a->freeze = c.freeze;
 	a->close = c.close;
 	a->cut = c.cut;
 	a->acl_changed = c.acl_changed;

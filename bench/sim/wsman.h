@@ -18,6 +18,7 @@
 /* Who asks, for the ledger. */
 struct wsman_client {
 	unsigned session;  /* number of the connection in the run */
+	unsigned attempt;  /* the how manieth session of this device */
 	const char *trace; /* X-Muster-Trace "job/fence/step", or NULL */
 };
 
@@ -25,6 +26,10 @@ struct wsman_answer {
 	int status;        /* 200 or 400 */
 	bool html;         /* not a SOAP answer: the request was no XML */
 	struct buf body;   /* the envelope */
+	char call[96];     /* "Class.Operation", "" when the request named none */
+	uint32_t slow_ms;  /* the answer takes so much longer */
+	double deaf_ms;    /* ports are closed for so long */
+	bool freeze;       /* the answer is not sent, the connection stays open */
 	bool slow_key;     /* a key pair was made */
 	bool close;        /* the device closes after the answer */
 	bool cut;          /* the answer is not sent, the connection dies */

@@ -196,9 +196,11 @@ struct call {
 	enum class_id id;
 	struct writer w;
 	uint32_t rv;
-	uint32_t slow_ms; /* this answer takes at least so long */
+	uint32_t slow_ms; /* this answer takes so much longer */
+	double deaf_ms;   /* ports are closed for so long */
 	bool close;       /* the device closes after the answer */
-	bool cut;         /* the answer is not sent */
+	bool cut;         /* the answer is not sent, the connection dies */
+	bool freeze;      /* the answer is not sent, the connection stays open */
 	bool acl_changed; /* login caches are dropped */
 	bool committed;   /* this call was a commit that counted */
 	bool setup_again; /* this call put the device into setup */

@@ -267,7 +267,7 @@ static enum wfault extend(struct call *c)
 static const char *missing(struct device *d)
 {
 	const struct tls_setting *remote = &d->staged.setting[TLS_REMOTE];
-	if (d->as->mebx_required && !d->mebx_digest[0])
+	if ((d->as->mebx_required || device_has(d, FAULT_MEBX_NEEDED)) && !d->mebx_digest[0])
 		return "mebx password";
 	if (d->set.dhcp && !d->set.host[0])
 		return "host name";

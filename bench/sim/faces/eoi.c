@@ -294,7 +294,7 @@ static void record(
 	const struct operation *op, const struct eoi_call *c, unsigned session, uint32_t status)
 {
 	struct ledger *l = c->d->ledger;
-	ledger_begin(l, "eoi", c->d->uuid_text);
+	ledger_begin(l, "eoi", c->d->id);
 	ledger_uint(l, "s", session);
 	ledger_str(l, "call", op->name);
 	ledger_uint(l, "status", status);

@@ -56,8 +56,10 @@ static struct device *device_at(struct estate *e, int fd)
 	socklen_t len = sizeof to;
 	if (getsockname(fd, (struct sockaddr *)&to, &len) != 0)
 		return NULL;
-	uint32_t i = ntohl(to.sin_addr.s_addr) - e->opts.first_address;
-	return i < e->opts.n_devices ? &e->devices[i] : NULL;
+	uint32_t addr = ntohl(to.sin_addr.s_addr);
+	struct device *d = &e->devices[(addr - e->opts.first_address) % e->opts.n_devices];
+	/* An address that the device has left, or never had: nobody is there. */
+	return d->addr == addr ? d : NULL;
 }
 
 static void reset(int fd)

@@ -63,7 +63,7 @@ bool redir_allows(const struct device *d, const char *service)
 static void note(const struct redir *r, const char *what, const char *why)
 {
 	struct ledger *l = &r->e->ledger;
-	ledger_begin(l, "redirection", r->d->uuid_text);
+	ledger_begin(l, "redirection", r->d->id);
 	ledger_uint(l, "s", r->number);
 	ledger_str(l, "service", r->service);
 	ledger_str(l, "what", what);
