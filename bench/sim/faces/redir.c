@@ -14,11 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IN_MAX      16384 /* the longest message is serial data of 64 KiB in theory, 1 KiB in use */
-#define OUT_MAX     65536
-#define IDLE_MS     60000 /* as on the port of WS-Man */
-#define TEXT_MAX    255   /* a length byte goes no further */
-#define SERVICE_LEN 4
+#define IN_MAX       16384 /* the longest message is serial data of 64 KiB in theory, 1 KiB in use */
+#define OUT_MAX      65536
+#define IDLE_MS      60000 /* as on the port of WS-Man */
+#define TEXT_MAX     255   /* a length byte goes no further */
+#define SERVICE_LEN  4
+#define SOL_TEXT_MAX 1024
 
 /* Of StartRedirectionSessionReply. */
 enum { START_OK, START_TYPE_UNKNOWN, START_BUSY, START_UNSUPPORTED };
@@ -40,6 +41,7 @@ struct redir {
 	char nonce[33];
 	struct buf in;
 	uint32_t heartbeat_ms; /* 0 = the client wants none */
+	bool greeted;          /* the console has shown its banner */
 	bool heard;            /* since the last tick */
 	struct boot_timer timer;
 };
@@ -308,33 +310,33 @@ static bool opened(struct redir *r)
 	return true;
 }
 
-static bool sol_text(struct redir *r, const void *text, size_t len)
-{
-	uint8_t out[10 + 1024] = {0x2A, [8] = (uint8_t)len, [9] = (uint8_t)(len >> 8)};
-	memcpy(out + 10, text, len);
-	return say(r, out, 10 + len);
-}
-
 static bool sol_open(struct redir *r, const uint8_t *m, size_t len)
 {
-	char banner[DEVICE_FQDN_MAX + 64];
 	(void)len;
 	r->heartbeat_ms = (uint32_t)(m[18] | m[19] << 8);
 	if (r->heartbeat_ms)
 		boot_timer_set_in(&r->timer, r->heartbeat_ms);
-	if (!reply_to(r, m, 0x21, 23) || !opened(r))
-		return false;
-	int n = snprintf(banner, sizeof banner, "Serial console of %s.%s (simulated)\r\n",
-		r->d->set.host, r->d->set.domain);
-	return sol_text(r, banner, (size_t)n);
+	return reply_to(r, m, 0x21, 23) && opened(r);
 }
 
+/* A console that wakes up at the first key. Nothing is sent right behind the opening's reply, since
+ * amtterm takes all that it reads with it for a part of the reply. */
 static bool sol_echo(struct redir *r, const uint8_t *m, size_t len)
 {
-	size_t n = len - 10;
+	struct buf text;
 	if (r->stage != STAGE_OPEN)
 		return true; /* typed while it was being closed */
-	return sol_text(r, m + 10, n < 1024 ? n : 1024);
+	buf_init(&text, SOL_TEXT_MAX);
+	if (!r->greeted)
+		(void)buf_addf(&text, "Serial console of %s.%s (simulated)\r\n", r->d->set.host,
+			r->d->set.domain);
+	r->greeted = true;
+	size_t room = SOL_TEXT_MAX - text.len;
+	(void)buf_add(&text, m + 10, len - 10 < room ? len - 10 : room);
+	const uint8_t head[10] = {0x2A, [8] = (uint8_t)text.len, [9] = (uint8_t)(text.len >> 8)};
+	bool ok = say(r, head, sizeof head) && say(r, text.data, text.len);
+	buf_free(&text);
+	return ok;
 }
 
 static bool sol_close(struct redir *r, const uint8_t *m, size_t len)

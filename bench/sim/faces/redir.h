@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The redirection port: session start, login and the opening of serial-over-LAN, IDE redirection
- * and KVM, as far as a client needs to be connected. Serial-over-LAN then shows a banner and echoes
- * what is typed; the other two end after their opening.
+ * and KVM, as far as a client needs to be connected. Serial-over-LAN then echoes what is typed; the
+ * other two say nothing after their opening.
  * Ownership: a connection owns itself and is in the estate's list. Threads: the loop's thread only.
  *
  * No specification is public; what open clients send and expect is listed in docs/simulator.md.
