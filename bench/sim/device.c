@@ -176,6 +176,13 @@ void device_start(struct device *d)
 	device_enter_setup(d, true);
 }
 
+void device_name(struct device *d)
+{
+	size_t len = strcspn(d->fqdn, ".");
+	snprintf(d->set.host, sizeof d->set.host, "%.*s", (int)len, d->fqdn);
+	snprintf(d->set.domain, sizeof d->set.domain, "%s", d->fqdn[len] ? d->fqdn + len + 1 : "");
+}
+
 void device_free(struct device *d)
 {
 	drop_store(d);

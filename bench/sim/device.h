@@ -161,6 +161,10 @@ struct device {
 /** Whether the device has a fault. */
 bool device_has(const struct device *d, enum fault f);
 
+/** Give the device its host and domain name, as somebody does who types them into MEBx; after
+ * device_start(). */
+void device_name(struct device *d);
+
 /** Identity of device number index of a seeded estate: UUID, name and generator. */
 void device_identity(struct device *d, uint64_t seed, size_t index, const char *domain);
 

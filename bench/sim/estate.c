@@ -95,6 +95,8 @@ static int make_devices(struct estate *e, struct error *err)
 	for (size_t i = 0; i < n; i++) {
 		write_device(e, &e->devices[i]);
 		device_start(&e->devices[i]);
+		if (e->opts.named)
+			device_name(&e->devices[i]);
 	}
 	return 0;
 }

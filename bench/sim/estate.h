@@ -39,6 +39,7 @@ struct estate_opts {
 	struct laws laws;
 	bool until_configured;
 	bool unknown_ok;
+	bool named; /* host and domain name were typed into MEBx before */
 	struct fault_plan faults;
 };
 

@@ -44,6 +44,7 @@ enum {
 	K_SPREAD,
 	K_UNTIL,
 	K_UNKNOWN,
+	K_NAMED,
 	K_FAULT,
 	K_PROFILE,
 	K_RECORDS,
@@ -89,6 +90,7 @@ static const struct argp_option run_options[] = {
 	{"loss", K_LOSS, "NAME=P,..", 0, "per request: drop, reset, stall, half-open, reboot", 0},
 	{"readdress", K_READDRESS, "P", 0, "another address before a Hello (0)", 0},
 	{"until-configured", K_UNTIL, NULL, 0, "end when all are configured and quiet", 0},
+	{"named", K_NAMED, NULL, 0, "the devices have their names already (typed into MEBx)", 0},
 	{"lenient", K_UNKNOWN, NULL, 0, "accept certificates that no source decides", 0},
 	{"fault", K_FAULT, "NAME=SHARE[:V]", 0, "a quirk, also NAME@INDEX[:V]; muster-sim quirks",
 		0},
@@ -228,6 +230,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			(struct arrival){.law = ARRIVAL_BURST, .seconds = real(state, arg, 1e6)};
 		break;
 	case K_UNTIL: o->until_configured = true; break;
+	case K_NAMED: o->named = true; break;
 	case K_UNKNOWN: o->unknown_ok = true; break;
 	case K_PROFILE: a->profile = a->verify.profile = arg; break;
 	case K_RECORDS: a->verify.records = arg; break;

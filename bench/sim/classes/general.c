@@ -273,8 +273,6 @@ static const char *missing(struct device *d)
 		return "host name";
 	if (d->state == DEV_IN && !d->clock_set)
 		return "clock";
-	if (d->state == DEV_IN && d->admin_default)
-		return "admin password";
 	if (remote->enabled) {
 		struct dev_cert *cert = device_cert(d, d->staged.cert);
 		if (!cert || !device_cert_key(d, cert))
