@@ -184,13 +184,8 @@ static bool server_auth(X509 *x)
 	return found;
 }
 
-/* Names are promised by records or a profile; a foreign server without either gave none. */
-static bool named(const struct verify *v)
-{
-	return v->have_records || v->have_profile;
-}
-
-/* The installed certificate: the recorded one, from our CA, for this name. SPEC: ca.md 1.1 */
+/* The installed certificate: the recorded one, from the CA, for this name. A foreign server, judged
+ * without a profile, promised no name. SPEC: ca.md 1.1 */
 static void certificate_good(struct verify *v, struct v_device *d)
 {
 	if (!d->final || !d->configured || !v_bool(d->final, "tls"))
@@ -207,7 +202,7 @@ static void certificate_good(struct verify *v, struct v_device *d)
 	char cn[256] = "";
 	const char *why;
 	X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof cn);
-	if (named(v) && strcasecmp(cn, d->fqdn) != 0)
+	if (v->have_profile && strcasecmp(cn, d->fqdn) != 0)
 		verify_violation(v, d, "certificate", "CN is %s", cn);
 	if (named(v) &&
 		X509_check_host(x, d->fqdn, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) != 1)
@@ -243,7 +238,7 @@ static void profile(struct verify *v, struct v_device *d)
 	/* Phase B may be still to come when the server does not say done. */
 	if (!f || !d->configured || (v->have_records && !verify_record_done(d)))
 		return;
-	if (named(v))
+	if (v->have_profile)
 		names(v, d);
 	expect_bool(v, d, "TLS", true, v_bool(f, "tls"));
 	if (v_uint(f, "clock_off_s") > 30)
