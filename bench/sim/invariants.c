@@ -204,7 +204,7 @@ static void certificate_good(struct verify *v, struct v_device *d)
 	X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof cn);
 	if (v->have_profile && strcasecmp(cn, d->fqdn) != 0)
 		verify_violation(v, d, "certificate", "CN is %s", cn);
-	if (named(v) &&
+	if (v->have_profile &&
 		X509_check_host(x, d->fqdn, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) != 1)
 		verify_violation(v, d, "certificate", "SAN does not name %s", d->fqdn);
 	if (!server_auth(x))
