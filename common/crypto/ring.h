@@ -19,11 +19,16 @@ struct kek_ring {
 /** The key of that id or NULL. */
 const struct kek *kek_ring_find(const struct kek_ring *ring, const char *id);
 
+/** The key that sealed a blob. @return 0; E_CONFIG (not in the ring; the text names it); E_CRYPTO
+ */
+int kek_ring_need(const struct kek **out, const struct kek_ring *ring, const void *blob, size_t len,
+	struct error *err);
+
 /* What a blob is bound to. */
 struct seal_place {
 	const struct uuid *uuid;
 	uint32_t gen;
-	const char *field; /* "dek" or "sec" */
+	const char *field; /* "dek", "sec" or "psk:" PID */
 };
 
 /** Append a blob. @param key SEAL_KEY_LEN bytes */

@@ -164,16 +164,24 @@ int dek_kek_id(const void *blob, size_t len, char out[static SEAL_ID_MAX + 1], s
 	return head < 0 ? head : 0;
 }
 
-int dek_unwrap(struct dek *out, const struct kek_ring *ring, const struct uuid *uuid, uint32_t gen,
-	const void *blob, size_t len, struct error *err)
+int kek_ring_need(const struct kek **out, const struct kek_ring *ring, const void *blob, size_t len,
+	struct error *err)
 {
 	char id[SEAL_ID_MAX + 1];
 	TRY(dek_kek_id(blob, len, id, err));
-	const struct kek *kek = kek_ring_find(ring, id);
-	ENSURE(kek, err, E_CONFIG,
+	*out = kek_ring_find(ring, id);
+	ENSURE(*out, err, E_CONFIG,
 		"sealed with key-encryption key \"%s\", which is not in keys.kek_dir; put %s.key "
 		"back",
 		id, id);
+	return 0;
+}
+
+int dek_unwrap(struct dek *out, const struct kek_ring *ring, const struct uuid *uuid, uint32_t gen,
+	const void *blob, size_t len, struct error *err)
+{
+	const struct kek *kek;
+	TRY(kek_ring_need(&kek, ring, blob, len, err));
 	const struct seal_place place = {uuid, gen, FIELD_DEK};
 	struct secret key = {0};
 	TRY(open_bytes(&kek->key, &place, blob, len, &key, err));

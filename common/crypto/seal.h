@@ -10,6 +10,7 @@
  * Key id of the DEK: the KEK's id. Key id of a set: the generation in which its DEK was made, in
  * decimal; this number is the gen of the AAD of the DEK and of everything it seals. A new
  * generation keeps the DEK (ruling 16) and therefore that number.
+ * A PSK pair belongs to no device yet and is sealed by the KEK itself: see psk_seal().
  * Field: "dek", and "sec" for all three sets: Redis moves a set from sec_pend to sec_cur to
  * sec_prev inside one function (ruling 15), where nothing can be sealed again.
  *
@@ -141,6 +142,22 @@ int secret_set_open(struct secret_set *out, const struct dek *dek, const struct 
 
 /** The generation in which the DEK of a sealed set was made. @return 0 or E_CRYPTO */
 int secret_blob_gen(const void *blob, size_t len, uint32_t *gen, struct error *err);
+
+/* ---- PSK pairs ------------------------------------------------------------------------------ */
+
+/* Names in the set of a pair. */
+#define PSK_SECRET_PPS  "pps"
+#define PSK_SECRET_MEBX "mebx" /* what the key file set; absent = not known */
+
+/** Append the secrets of a PSK pair, sealed by the current KEK and bound to its PID: the AAD's uuid
+ * is all zero, gen 0, field "psk:" PID. @return 0; E_CRYPTO; the error of buf_add() */
+int psk_seal(const struct secret_set *set, const struct kek_ring *ring, const char *pid,
+	struct buf *out, struct error *err);
+
+/** Open the secrets of a PSK pair into a zeroed struct.
+ * @return 0; E_CONFIG (KEK missing, named); E_CRYPTO (damaged, or of another PID) */
+int psk_open(struct secret_set *out, const struct kek_ring *ring, const char *pid, const void *blob,
+	size_t len, struct error *err);
 
 /* ---- a whole device record ------------------------------------------------------------------ */
 

@@ -145,6 +145,48 @@ int secret_set_open(struct secret_set *out, const struct dek *dek, const struct 
 	return rc;
 }
 
+/* ---- PSK pairs -------------------------------------------------------------------------- */
+
+#define PSK_FIELD_MAX 16 /* "psk:" and a PID */
+
+/* In the order of seal_place: which blob this is. */
+static struct seal_place psk_place(char field[static PSK_FIELD_MAX], const char *pid)
+{
+	static const struct uuid nobody = {{0}};
+	snprintf(field, PSK_FIELD_MAX, "psk:%.8s", pid);
+	return (struct seal_place){&nobody, 0, field};
+}
+
+int psk_seal(const struct secret_set *set, const struct kek_ring *ring, const char *pid,
+	struct buf *out, struct error *err)
+{
+	char field[PSK_FIELD_MAX];
+	const struct seal_place place = psk_place(field, pid);
+	struct buf plain;
+	buf_init(&plain, SEAL_PLAIN_MAX);
+	int rc = set_pack(set, &plain, err);
+	if (rc == 0)
+		rc = seal_bytes(&ring->current->key, ring->current->id, &place, plain.data,
+			plain.len, out, err);
+	buf_wipe(&plain);
+	return rc;
+}
+
+int psk_open(struct secret_set *out, const struct kek_ring *ring, const char *pid, const void *blob,
+	size_t len, struct error *err)
+{
+	char field[PSK_FIELD_MAX];
+	const struct seal_place place = psk_place(field, pid);
+	const struct kek *kek;
+	struct secret plain = {0};
+	TRY(kek_ring_need(&kek, ring, blob, len, err));
+	TRY(open_bytes(&kek->key, &place, blob, len, &plain, err));
+	secret_set_free(out);
+	int rc = set_unpack(out, &plain, err);
+	secret_free(&plain);
+	return rc;
+}
+
 int secret_blob_gen(const void *blob, size_t len, uint32_t *gen, struct error *err)
 {
 	char id[SEAL_ID_MAX + 1], *end;

@@ -334,6 +334,23 @@ static const struct field_row job_rows[] = {
 	{NULL, FIELD_TEXT, 0},
 };
 
+#define PSK(name, type, member)                                \
+	{                                                      \
+		name, type, offsetof(struct store_psk, member) \
+	}
+static const struct field_row psk_rows[] = {
+	PSK("b", FIELD_BLOB, sealed),
+	PSK("st", FIELD_TEXT, state),
+	PSK("u", FIELD_TEXT, uuid),
+	PSK("src", FIELD_TEXT, source),
+	PSK("cr", FIELD_U64, added_ms),
+	PSK("us", FIELD_U64, used_ms),
+	PSK("bad", FIELD_U32, bad),
+	PSK("bad_u", FIELD_TEXT, bad_uuid),
+	PSK("bad_ms", FIELD_U64, bad_ms),
+	{NULL, FIELD_TEXT, 0},
+};
+
 static void field_store(const struct field_row *row, void *record, const redisReply *value)
 {
 	void *at = (char *)record + row->offset;
@@ -364,6 +381,13 @@ void device_from_reply(struct store_device *out, const char *uuid, const redisRe
 	memset(out, 0, sizeof *out);
 	record_read(device_rows, out, fields);
 	snprintf(out->uuid, sizeof out->uuid, "%s", uuid);
+}
+
+void psk_from_reply(struct store_psk *out, const char *pid, const redisReply *fields)
+{
+	memset(out, 0, sizeof *out);
+	record_read(psk_rows, out, fields);
+	snprintf(out->pid, sizeof out->pid, "%s", pid);
 }
 
 void job_from_reply(struct store_job *out, const char *id, const redisReply *fields)

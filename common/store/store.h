@@ -306,6 +306,49 @@ int store_park(struct store *s, const struct store_lease *lease, const struct st
 int store_release(struct store *s, const struct store_lease *lease, const char *step,
 	struct store_blob checkpoint, store_done_cb cb, void *arg, struct error *err);
 
+/* ---- PSK pairs (worker and operator) --------------------------------------------------------- */
+
+#define STORE_PID_LEN 8
+
+/* What stands behind a PID. Texts are "" when absent. */
+struct store_psk {
+	char pid[STORE_PID_LEN + 1];
+	struct store_blob sealed; /* psk_seal() */
+	const char *state;        /* free | fresh (made by us, not proven yet) | used */
+	const char *uuid;         /* the device it belongs to */
+	const char *source;       /* where it came from */
+	uint64_t added_ms, used_ms;
+	uint32_t bad;         /* handshakes that failed with it */
+	const char *bad_uuid; /* the device at which it failed last */
+	uint64_t bad_ms;
+};
+
+/** @param pair NULL when err is set; store_psk_put(): also when it was stored, else what is there
+ */
+typedef void (*store_psk_cb)(const struct store_psk *pair, const struct error *err, void *arg);
+
+/** Store a new pair. One that is there is never overwritten: the callback gets it, to be compared.
+ * @param uuid the device it is made for; NULL = for whoever says Hello with it
+ * @param source, who for people: a file, a user; NULL = a worker */
+int store_psk_put(struct store *s, const char *pid, struct store_blob sealed, const char *uuid,
+	const char *source, const char *who, store_psk_cb cb, void *arg, struct error *err);
+
+/** One pair. -ENOENT: unknown PID. */
+int store_psk_get(struct store *s, const char *pid, store_psk_cb cb, void *arg, struct error *err);
+
+enum store_psk_mark {
+	STORE_PSK_USED,     /* uuid was set up with it: it belongs to it from now on */
+	STORE_PSK_MISMATCH, /* a handshake of uuid failed with it */
+};
+
+/** Note what happened with a pair; repeating is fine. E_STATE: it belongs to another device. */
+int store_psk_mark(struct store *s, const char *pid, const char *uuid, const char *job,
+	enum store_psk_mark what, store_done_cb cb, void *arg, struct error *err);
+
+/** Delete one pair for good. -ENOENT. */
+int store_psk_delete(struct store *s, const char *pid, const char *who, store_done_cb cb, void *arg,
+	struct error *err);
+
 /* ---- operator -------------------------------------------------------------------------------- */
 
 /* The calls of this group name job and device; read the job first (store_job_get). */
@@ -354,6 +397,10 @@ typedef void (*store_ids_cb)(
 int store_device_list(
 	struct store *s, const char *cursor, store_ids_cb cb, void *arg, struct error *err);
 
+/** PIDs of all stored pairs, page by page; as store_device_list(). */
+int store_psk_list(
+	struct store *s, const char *cursor, store_ids_cb cb, void *arg, struct error *err);
+
 enum store_list {
 	STORE_LIST_READY,
 	STORE_LIST_LEASED,
@@ -387,7 +434,7 @@ int store_counts(struct store *s, store_counts_cb cb, void *arg, struct error *e
 struct store_event {
 	const char *id;    /* stream id, "ms-seq" */
 	const char *event; /* admit claim begin finish fail dead park release reap wake cancel kick
-			    * deny forget quarantine secret */
+			    * deny forget quarantine secret psk */
 	const char *job, *uuid, *who, *fence, *text; /* "" when absent */
 };
 typedef void (*store_events_cb)(

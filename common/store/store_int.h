@@ -48,6 +48,7 @@ struct store_req {
 		store_events_cb events;
 		store_peers_cb peers;
 		store_schema_cb schema;
+		store_psk_cb psk;
 	} cb;
 	void *arg;
 	uint64_t a, b;               /* what the answer needs to know of the question */
@@ -101,6 +102,11 @@ void reply_id(const struct redisReply *reply, char out[static UUID_TEXT_LEN + 1]
 
 /** Flat name, value list of a hash to a record; id is copied into it. */
 void device_from_reply(struct store_device *out, const char *uuid, const struct redisReply *fields);
+void psk_from_reply(struct store_psk *out, const char *pid, const struct redisReply *fields);
 void job_from_reply(struct store_job *out, const char *id, const struct redisReply *fields);
+
+/** Page by page the ids of all keys muster:{p}:<name><id> (SCAN). */
+int scan_ids(struct store *s, const char *name, const char *cursor, store_ids_cb cb, void *arg,
+	struct error *err);
 
 #endif

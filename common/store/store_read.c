@@ -121,11 +121,11 @@ static void scan_cb(const redisReply *reply, const struct error *lost, void *arg
 			NULL);
 }
 
-int store_device_list(
-	struct store *s, const char *cursor, store_ids_cb cb, void *arg, struct error *err)
+int scan_ids(struct store *s, const char *name, const char *cursor, store_ids_cb cb, void *arg,
+	struct error *err)
 {
 	char pattern[PREFIX_MAX + 8];
-	int len = snprintf(pattern, sizeof pattern, "%sdev:*", s->prefix);
+	int len = snprintf(pattern, sizeof pattern, "%s%s*", s->prefix, name);
 	cmd_begin(s, "SCAN");
 	call_text(s, cursor);
 	call_text(s, "MATCH");
@@ -134,6 +134,12 @@ int store_device_list(
 	call_text(s, SCAN_COUNT);
 	struct store_req req = {.cb.ids = cb, .arg = arg, .a = (uint64_t)len - 1};
 	return call_send(s, scan_cb, &req, err);
+}
+
+int store_device_list(
+	struct store *s, const char *cursor, store_ids_cb cb, void *arg, struct error *err)
+{
+	return scan_ids(s, "dev:", cursor, cb, arg, err);
 }
 
 static void range_cb(const redisReply *reply, const struct error *lost, void *arg)

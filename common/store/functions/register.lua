@@ -10,6 +10,8 @@ local LIBRARY = {
 	{ 'release', release, WRITE }, { 'cancel', cancel, WRITE }, { 'kick', kick, WRITE },
 	{ 'deny', deny, WRITE }, { 'forget', forget, WRITE }, { 'audit', audit, WRITE },
 	{ 'job', job, READ }, { 'counts', counts, READ }, { 'schema', schema, READ },
+	{ 'psk_put', psk_put, {} }, { 'psk_get', psk_get, READ }, { 'psk_mark', psk_mark, WRITE },
+	{ 'psk_delete', psk_delete, WRITE },
 	{ 'peer_beat', peer_beat, WRITE }, { 'peer_list', peer_list, READ },
 }
 for i = 1, #LIBRARY do

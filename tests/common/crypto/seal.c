@@ -253,6 +253,37 @@ static void test_set_limits(void **state)
 	secret_set_free(&copy);
 }
 
+/* A PSK pair is bound to its PID and to a key-encryption key by name. */
+static void test_psk(void **state)
+{
+	(void)state;
+	struct error err = {0};
+	struct secret_set set = {0}, out = {0};
+	struct kek_ring *other;
+	struct buf blob;
+	buf_init(&blob, SEAL_BLOB_MAX);
+	assert_int_equal(secret_set_put(&set, PSK_SECRET_PPS, "NKLDG5DC", 8, 0), 0);
+	assert_int_equal(secret_set_put(&set, PSK_SECRET_MEBX, "P@ssw0rd", 8, 0), 0);
+	assert_int_equal(psk_seal(&set, ring, "0000037M", &blob, &err), 0);
+	assert_null(memmem(blob.data, blob.len, "NKLD", 4));
+	assert_int_equal(psk_open(&out, ring, "0000037M", blob.data, blob.len, &err), 0);
+	assert_string_equal(secret_text(secret_set_get(&out, PSK_SECRET_PPS)), "NKLDG5DC");
+	assert_string_equal(secret_text(secret_set_get(&out, PSK_SECRET_MEBX)), "P@ssw0rd");
+	secret_set_free(&out);
+	assert_int_equal(psk_open(&out, ring, "4444444D", blob.data, blob.len, &err), E_CRYPTO);
+	char old_path[128], kept[160];
+	key_path(old_path, "old");
+	snprintf(kept, sizeof kept, "%s.kept", old_path);
+	assert_int_equal(rename(old_path, kept), 0);
+	assert_int_equal(kek_ring_load(&other, dir, "new", &err), 0);
+	assert_int_equal(psk_open(&out, other, "0000037M", blob.data, blob.len, &err), E_CONFIG);
+	assert_non_null(strstr(err.text, "old.key"));
+	assert_int_equal(rename(kept, old_path), 0);
+	kek_ring_free(other);
+	secret_set_free(&set);
+	buf_free(&blob);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -266,6 +297,7 @@ int main(void)
 		TEST(test_key_files),
 		TEST(test_record),
 		TEST(test_set_limits),
+		TEST(test_psk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,6 +169,12 @@ static void test_broker_part(void **state)
 	ok(&broker, store_peer_beat(s, &peer, site_done_cb, &broker, &err));
 }
 
+static void psk_cb(const struct store_psk *pair, const struct error *e, void *arg)
+{
+	(void)pair;
+	site_done_cb(e, arg);
+}
+
 static void test_worker_part(void **state)
 {
 	struct store *s = worker.store;
@@ -206,6 +212,12 @@ static void test_worker_part(void **state)
 	l = claim_one();
 	ok(t, store_begin(s, &l, "w", 30000, site_begin_cb, t, &err));
 	ok(t, store_park(s, &l, &park, site_done_cb, t, &err));
+
+	struct store_blob sealed = {"s", 1};
+	ok(t, store_psk_put(s, "0000037M", sealed, DEV2, NULL, NULL, psk_cb, t, &err));
+	ok(t, store_psk_get(s, "0000037M", psk_cb, t, &err));
+	ok(t, store_psk_mark(s, "0000037M", DEV2, "j", STORE_PSK_MISMATCH, site_done_cb, t, &err));
+	ok(t, store_psk_mark(s, "0000037M", DEV2, "j", STORE_PSK_USED, site_done_cb, t, &err));
 }
 
 static void first_id_cb(
@@ -268,6 +280,11 @@ static void test_ctl_part(void **state)
 	ok(t, store_deny(s, DEV2, "stolen", "op", site_done_cb, t, &err));
 	ok(t, store_deny(s, DEV2, NULL, "op", site_done_cb, t, &err));
 	ok(t, store_forget(s, DEV2, job, "op", site_done_cb, t, &err));
+	struct store_blob sealed = {"s", 1};
+	ok(t, store_psk_put(s, "4444444D", sealed, NULL, "f", "op", psk_cb, t, &err));
+	ok(t, store_psk_get(s, "4444444D", psk_cb, t, &err));
+	ok(t, store_psk_list(s, "0", first_id_cb, t, &err));
+	ok(t, store_psk_delete(s, "4444444D", "op", site_done_cb, t, &err));
 }
 
 int main(void)

@@ -462,6 +462,79 @@ static void test_peers(void **state)
 	assert_int_equal(site_raw(t, "HLEN muster:sys:peers", NULL), 2);
 }
 
+/* ---- PSK pairs ------------------------------------------------------------------------------- */
+
+static struct store_psk pair;
+static char pair_blob[16], pair_state[16], pair_uuid[40];
+static bool pair_there;
+
+static void psk_cb(const struct store_psk *p, const struct error *e, void *arg)
+{
+	pair_there = p != NULL;
+	pair = p ? *p : (struct store_psk){0};
+	snprintf(pair_blob, sizeof pair_blob, "%.*s", p ? (int)p->sealed.len : 0,
+		p ? (const char *)p->sealed.data : "");
+	snprintf(pair_state, sizeof pair_state, "%s", p ? p->state : "");
+	snprintf(pair_uuid, sizeof pair_uuid, "%s", p ? p->uuid : "");
+	site_done_cb(e, arg);
+}
+
+static int psk_put(struct site *t, const char *pid, const char *blob, const char *uuid)
+{
+	struct store_blob b = {blob, strlen(blob)};
+	return site_wait(
+		t, store_psk_put(t->store, pid, b, uuid, "file", "op", psk_cb, t, &err), &err);
+}
+
+static int psk_get(struct site *t, const char *pid)
+{
+	return site_wait(t, store_psk_get(t->store, pid, psk_cb, t, &err), &err);
+}
+
+static int psk_mark(struct site *t, const char *pid, const char *uuid, enum store_psk_mark what)
+{
+	return site_wait(
+		t, store_psk_mark(t->store, pid, uuid, "j", what, site_done_cb, t, &err), &err);
+}
+
+static int psk_delete(struct site *t, const char *pid)
+{
+	return site_wait(t, store_psk_delete(t->store, pid, "op", site_done_cb, t, &err), &err);
+}
+
+static void test_psk(void **state)
+{
+	struct site *t = *state;
+	assert_int_equal(psk_get(t, "0000037M"), -ENOENT);
+	assert_int_equal(psk_mark(t, "0000037M", DEV1, STORE_PSK_USED), -ENOENT);
+	assert_int_equal(psk_put(t, "0000037M", "sealed", NULL), 0);
+	assert_false(pair_there);
+	assert_int_equal(psk_put(t, "0000037M", "other", NULL), 0);
+	assert_true(pair_there); /* never overwritten: what is there comes back */
+	assert_string_equal(pair_blob, "sealed");
+	assert_int_equal(psk_get(t, "0000037M"), 0);
+	assert_string_equal(pair_state, "free");
+	assert_int_equal(psk_mark(t, "0000037M", DEV2, STORE_PSK_MISMATCH), 0);
+	assert_int_equal(psk_mark(t, "0000037M", DEV2, STORE_PSK_MISMATCH), 0);
+	assert_int_equal(psk_get(t, "0000037M"), 0);
+	assert_int_equal(pair.bad, 2);
+	assert_string_equal(pair_uuid, ""); /* a failed handshake proves nothing about a device */
+	assert_int_equal(psk_mark(t, "0000037M", DEV1, STORE_PSK_USED), 0);
+	assert_int_equal(psk_mark(t, "0000037M", DEV1, STORE_PSK_USED), 0);
+	assert_int_equal(psk_mark(t, "0000037M", DEV2, STORE_PSK_USED), E_STATE);
+	assert_int_equal(psk_mark(t, "0000037M", DEV2, STORE_PSK_MISMATCH), E_STATE);
+	assert_int_equal(psk_get(t, "0000037M"), 0);
+	assert_string_equal(pair_state, "used");
+	assert_string_equal(pair_uuid, DEV1);
+	assert_int_equal(pair.bad, 0);
+	assert_true(pair.used_ms >= pair.added_ms && pair.added_ms > 0);
+	assert_int_equal(psk_put(t, "4444444D", "made", DEV2), 0);
+	assert_int_equal(psk_get(t, "4444444D"), 0);
+	assert_string_equal(pair_state, "fresh");
+	assert_int_equal(psk_delete(t, "4444444D"), 0);
+	assert_int_equal(psk_delete(t, "4444444D"), -ENOENT);
+}
+
 int main(void)
 {
 	if (!server_available())
@@ -479,6 +552,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_psk, setup, teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	server_stop(&server);
