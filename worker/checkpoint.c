@@ -48,6 +48,9 @@ int checkpoint_pack(const struct checkpoint *ck, struct buf *out)
 	m.amt = (char *)ck->amt;
 	m.n_skipped = ck->n_skipped;
 	m.skipped = (char **)ck->skipped;
+	m.psk_next = (char *)ck->psk_next;
+	m.psk_sent = ck->psk_sent;
+	m.psk_tries = ck->psk_tries;
 	size_t len = muster__v1__checkpoint__get_packed_size(&m);
 	uint8_t *at = buf_reserve(out, len);
 	if (!at)
@@ -81,6 +84,9 @@ int checkpoint_unpack(struct checkpoint *ck, const void *data, size_t len)
 	text(ck->ca_pending_id, sizeof ck->ca_pending_id, m->ca_pending_id);
 	text(ck->cert_handle, sizeof ck->cert_handle, m->cert_handle);
 	text(ck->amt, sizeof ck->amt, m->amt);
+	text(ck->psk_next, sizeof ck->psk_next, m->psk_next);
+	ck->psk_sent = m->psk_sent;
+	ck->psk_tries = m->psk_tries;
 	ck->ca_state = m->ca_state;
 	ck->passwords_sent = m->passwords_sent;
 	ck->commits = m->commits;

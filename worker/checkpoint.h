@@ -13,6 +13,7 @@
 
 #include "common/base/buf.h"
 #include "proto/muster.pb-c.h"
+#include "proto/psk.h"
 #include "worker/resolve/resolve.h"
 
 #define CHECKPOINT_MAX        16384 /* bytes packed; a certificate and a key are 2 KiB */
@@ -34,6 +35,9 @@ struct checkpoint {
 	bool passwords_sent;
 	uint32_t commits;
 	char amt[32];
+	char psk_next[PSK_PID_LEN + 1]; /* PID of the pair that SetTLSPSK installs; "" = none */
+	bool psk_sent;                  /* SetTLSPSK may have reached the device */
+	uint32_t psk_tries;             /* failed handshakes with one pair */
 	const char *skipped[CHECKPOINT_SKIPPED]; /* names of the step table: static texts */
 	size_t n_skipped;
 };

@@ -59,7 +59,7 @@ void device_env_close(struct device_env *env)
 		provcert_free(env->certs[i]);
 	}
 	for (int p = 0; p < TLS_PROFILES; p++)
-		SSL_CTX_free(env->admin[p]);
+		SSL_CTX_free(env->bare[p]);
 	for (size_t i = 0; i < env->n_readers; i++)
 		wsman_reader_free(env->readers[i]);
 	*env = (struct device_env){0};
@@ -78,14 +78,20 @@ static int make_setup_ctx(
 	return rc;
 }
 
+/* Our certificate proves our right in a setup by PKI only; a PSK pair does it by itself. */
+static bool shows_chain(const struct device *d)
+{
+	return d->role == DEVICE_SETUP && d->profile != TLS_PROFILE_P;
+}
+
 /* The shared context of this connection. */
 static SSL_CTX *device_ctx(struct device *d, struct error *err)
 {
-	SSL_CTX **slot = d->role == DEVICE_SETUP ? &d->env->setup[d->order[d->at]][d->profile]
-						 : &d->env->admin[d->profile];
+	SSL_CTX **slot = shows_chain(d) ? &d->env->setup[d->order[d->at]][d->profile]
+					: &d->env->bare[d->profile];
 	if (*slot)
 		return *slot; /* cppcheck-suppress identicalInnerCondition ; filled in below */
-	int rc = d->role == DEVICE_SETUP
+	int rc = shows_chain(d)
 			 ? make_setup_ctx(slot, d->env->certs[d->order[d->at]], d->profile, err)
 			 : tls_ctx_new(slot, d->profile, NULL, err);
 	return rc < 0 ? NULL : *slot;
@@ -172,7 +178,7 @@ static void climb(struct device *d, const struct conn_failure *f, const struct e
 	struct tls_attempt attempt = {.profile = d->profile,
 		.failure = *f,
 		.proof = d->proof,
-		.identity = d->role == DEVICE_SETUP,
+		.identity = shows_chain(d),
 		.legacy = d->legacy,
 		.seen12 = d->seen12};
 	struct tls_next next = tls_ladder(&attempt);
@@ -183,16 +189,26 @@ static void climb(struct device *d, const struct conn_failure *f, const struct e
 		KV_STR("reason", next.reason));
 	d->http = NULL;
 	if (next.verdict == TLS_TRY_PROFILE) {
+		d->no_tls13 |= d->profile == TLS_PROFILE_V3;
 		d->profile = next.profile;
 	} else if (next.verdict == TLS_TRY_CHAIN && d->at + 1 < d->n_order) {
 		d->at++;
 	} else {
 		struct error why = *err;
 		error_prefix(&why, "TLS profile %s, %s", tls_profile_name(d->profile), next.reason);
+		d->why = next.name;
+		d->final = next.final;
 		device_fail(d, DEVICE_HANDSHAKE, &why);
 		return;
 	}
 	device_pause(d, d->env->conf->waits.rung_ms);
+}
+
+/* Handshake good, closed on the first request: the chain was not accepted, or the device cannot do
+ * TLS 1.3 as well as it says. SPEC: tls.md 2, 12 */
+static bool can_climb(const struct device *d)
+{
+	return (shows_chain(d) && d->at + 1 < d->n_order) || d->profile == TLS_PROFILE_V3;
 }
 
 void device_on_closed(struct http_client *h, const struct error *err, void *arg)
@@ -210,10 +226,8 @@ void device_on_closed(struct http_client *h, const struct error *err, void *arg)
 		climb(d, &f, &why);
 	} else if (!d->calling) {
 		return; /* closed between exchanges: the next call opens a new one */
-	} else if (!d->worked && d->role == DEVICE_SETUP && stage == HTTP_STAGE_SENT && f.eof &&
-		   d->at + 1 < d->n_order) {
-		climb(d, &f,
-			&why); /* SPEC: tls.md 12: handshake good, closed on the first request */
+	} else if (!d->worked && stage == HTTP_STAGE_SENT && f.eof && can_climb(d)) {
+		climb(d, &f, &why);
 	} else {
 		bool cut = why.code == 0 || why.code == E_CLOSED || why.code == -ETIMEDOUT ||
 			   f.eof || f.timed_out || f.sys_errno != 0;
@@ -252,21 +266,27 @@ static void refuse_proof(struct device *d, const struct error *err)
 	climb(d, &f, err);
 }
 
+static int judge_leaf(struct device *d, SSL *ssl, struct error *err)
+{
+	X509 *leaf = SSL_get1_peer_certificate(ssl);
+	int rc = leaf ? d->ops->verify(leaf, SSL_get_peer_cert_chain(ssl), d->arg, err)
+		      : error_set(err, E_TLS, "the device showed no certificate");
+	X509_free(leaf);
+	return rc;
+}
+
 void device_on_ready(struct http_client *h, void *arg)
 {
 	struct device *d = arg;
 	struct error err = {0};
 	SSL *ssl = conn_ssl(http_conn(h));
 	note_handshake(d, ssl);
-	if (d->role == DEVICE_SETUP && tls_proof_check(&d->proof, &err) < 0) {
+	if (shows_chain(d) && tls_proof_check(&d->proof, &err) < 0) {
 		refuse_proof(d, &err);
 		return;
 	}
-	X509 *leaf = SSL_get1_peer_certificate(ssl);
-	int rc = leaf ? d->ops->verify(leaf, d->arg, &err)
-		      : error_set(&err, E_TLS, "the device showed no certificate");
-	X509_free(leaf);
-	if (rc < 0) {
+	/* With PSK both sides have proven that they know the PPS; there is no certificate. */
+	if (d->profile != TLS_PROFILE_P && judge_leaf(d, ssl, &err) < 0) {
 		device_fail(d, DEVICE_CERTIFICATE, &err);
 		return;
 	}
@@ -284,8 +304,10 @@ static int on_ssl(SSL *ssl, void *arg)
 {
 	struct device *d = arg;
 	d->proof = (struct tls_proof){0};
-	if (d->role == DEVICE_SETUP)
+	if (shows_chain(d))
 		tls_proof_attach(ssl, &d->proof);
+	if (d->profile == TLS_PROFILE_P)
+		tls_psk_attach(ssl, d->psk);
 	return 0;
 }
 
@@ -309,7 +331,7 @@ void device_open(struct device *d)
 	const struct conf_waits *w = &d->env->conf->waits;
 	int rc = 0;
 	SSL_CTX *ctx = NULL;
-	if (d->role == DEVICE_SETUP && d->n_order == 0)
+	if (shows_chain(d) && d->n_order == 0)
 		rc = error_set(&err, E_CONFIG, "no provisioning certificate fits this device");
 	else if (!(ctx = device_ctx(d, &err)))
 		rc = err.code;
@@ -321,6 +343,7 @@ void device_open(struct device *d)
 		.ssl_setup = on_ssl,
 		.setup_arg = d};
 	d->ready = false;
+	d->why = NULL;
 	if (rc == 0)
 		rc = http_open(&d->http, d->env->loop, &o, &device_http_events, d, &err);
 	if (rc < 0)

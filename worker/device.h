@@ -41,7 +41,7 @@ struct device_env {
 	struct provcert *certs[CONF_CHAINS_MAX];
 	size_t n_certs;
 	SSL_CTX *setup[CONF_CHAINS_MAX][TLS_PROFILES]; /* made when first needed */
-	SSL_CTX *admin[TLS_PROFILES];
+	SSL_CTX *bare[TLS_PROFILES]; /* without a certificate of ours: configured devices, PSK */
 	struct wsman_reader *readers[DEVICE_READERS_MAX];
 	size_t n_readers;
 };
@@ -77,8 +77,9 @@ struct device;
 struct device_ops {
 	/** Connected; the leaf has passed. Answers device_connect(). */
 	void (*connected)(void *arg);
-	/** Judge the leaf before anything is sent. @return 0 or E_TLS with text */
-	int (*verify)(X509 *leaf, void *arg, struct error *err);
+	/** Judge the leaf before anything is sent; chain is all that came, leaf first. Not called
+	 * for PSK. @return 0 or E_TLS with text */
+	int (*verify)(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error *err);
 	/** Right before bytes go out. @return false = do not send */
 	bool (*may_write)(void *arg);
 	/** The answer, fault included; valid during the call only. */
@@ -97,9 +98,13 @@ struct device {
 	const struct device_ops *ops;
 	void *arg;
 	struct net_addr addr;
+	const struct tls_psk *psk; /* profile P: what the handshake shows; the session's */
 	const char *name; /* configured: FQDN, sent as server name; the session's. SPEC: tls.md 2 */
 	enum device_role role;
 	enum tls_profile profile;      /* the one that is tried, or that worked */
+	const char *why;               /* DEVICE_HANDSHAKE: reason word of the ladder */
+	bool final;                    /* likewise: another visit would meet the same */
+	bool no_tls13;                 /* profile V3 failed: V from now on */
 	bool legacy;                   /* legacy rungs are allowed */
 	bool seen12;                   /* no lower rung any more */
 	size_t order[CONF_CHAINS_MAX]; /* setup: chains that fit, best first */

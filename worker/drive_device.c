@@ -51,6 +51,11 @@ static const char *known_suffix(const struct session *s, char out[static SUFFIX_
 static int prepare_setup(struct session *s, struct error *err)
 {
 	struct device *d = &s->device;
+	if (psk_wanted(s)) {
+		TRY(psk_show(s, err));
+		device_set_role(d, DEVICE_SETUP, TLS_PROFILE_P);
+		return 0;
+	}
 	char suffix[SUFFIX_MAX];
 	struct provcert_want want = {.hello = &s->hello,
 		.suffix = known_suffix(s, suffix),
@@ -79,20 +84,27 @@ static void connect_now(struct session *s)
 	device_connect(&s->device);
 }
 
+static enum tls_profile admin_profile(const struct session *s)
+{
+	enum tls_profile p = tls_profile_after(s->tlsp_known ? s->tlsp : TLS_PROFILE_M);
+	bool tls13 = s->profile.tls.tls13 && !s->device.no_tls13;
+	return p == TLS_PROFILE_V && tls13 ? TLS_PROFILE_V3 : p;
+}
+
 void drive_connect(struct session *s)
 {
 	struct error err = {0};
 	const struct conf_waits *w = &s->w->conf->worker.waits;
 	if (s->plan == PLAN_SETUP) {
 		if (prepare_setup(s, &err) < 0)
-			fail(s, FAIL_DEAD, "no_chain", &err);
+			fail(s, psk_wanted(s) ? FAIL_ASK : FAIL_DEAD,
+				psk_wanted(s) ? "psk_unknown_pid" : "no_chain", &err);
 		else
 			connect_now(s);
 		return;
 	}
 	/* Each try is a ladder of its own: what failed while the port restarted says nothing. */
-	device_set_role(&s->device, DEVICE_ADMIN,
-		tls_profile_after(s->tlsp_known ? s->tlsp : TLS_PROFILE_M));
+	device_set_role(&s->device, DEVICE_ADMIN, admin_profile(s));
 	if (s->connect_tries++ == 0 && s->committed) { /* the device restarts its port */
 		s->wake = connect_now;
 		boot_timer_set_in(&s->timer, w->reconnect_first_ms);
@@ -115,9 +127,10 @@ static void on_connected(void *arg)
 
 /* Setup: any certificate is taken and its fingerprint kept. Configured: ours, byte for byte, and
  * this before the first request. SPEC: tls.md 6, 8 */
-static int on_verify(X509 *leaf, void *arg, struct error *err)
+static int on_verify(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error *err)
 {
 	struct session *s = arg;
+	(void)chain;
 	s->leaf_fault = DEVCERT_OK;
 	if (s->device.role == DEVICE_SETUP)
 		return devcert_fingerprint(leaf, s->device_fp);
@@ -139,30 +152,44 @@ static bool on_may_write(void *arg)
 
 static const struct secret factory_password = {.data = (uint8_t *)"admin", .len = 5};
 
+/* What a device may ask for that has no password of ours yet. The Hello's flag is a hint which one.
+ * SPEC: ruling 17; hello.md 4; psk.md 2 */
+static unsigned original_passwords(const struct session *s, const struct secret *list[static 3])
+{
+	unsigned n = 0;
+	const struct secret *mebx = secret_set_get(&s->secrets.pend, "mebx");
+	/* a random one was not there before us */
+	bool try_mebx = mebx && s->profile.mebx_password.source != PROFILE_PASSWORD_RANDOM;
+	bool first = psk_wanted(s) && s->hello.admin_credentials_set;
+	if (try_mebx && first)
+		list[n++] = mebx;
+	list[n++] = &factory_password;
+	if (try_mebx && !first)
+		list[n++] = mebx;
+	return n;
+}
+
 /* The list keeps its order as long as a login lasts: a credential is known by its number. The
  * pending password comes first when the device may have it since before this login, last when it
  * was sent under it. SPEC: ruling 17 */
 static bool on_credential(unsigned i, const char **user, const struct secret **password, void *arg)
 {
 	struct session *s = arg;
-	const struct secret *list[5];
+	const struct secret *list[8];
 	unsigned n = 0;
 	const struct secret *pend = secret_set_get(&s->secrets.pend, "admin");
 	const struct secret *cur = secret_set_get(&s->secrets.cur, "admin");
 	const struct secret *prev = secret_set_get(&s->secrets.prev, "admin");
-	const struct secret *mebx = secret_set_get(&s->secrets.pend, "mebx");
 	if (pend && s->pend_first)
 		list[n++] = pend;
+	if (s->psk.mebx.len && s->device.role == DEVICE_SETUP)
+		list[n++] = &s->psk.mebx; /* the key file set it together with the pair */
 	if (cur)
 		list[n++] = cur;
 	if (prev)
 		list[n++] = prev;
-	if (!cur && !prev && s->device.role == DEVICE_SETUP) {
-		list[n++] = &factory_password;
-		/* a random one was not there before us */
-		if (mebx && s->profile.mebx_password.source != PROFILE_PASSWORD_RANDOM)
-			list[n++] = mebx;
-	}
+	if (!cur && !prev && s->device.role == DEVICE_SETUP)
+		n += original_passwords(s, list + n);
 	if (pend && !s->pend_first && s->ck.passwords_sent)
 		list[n++] = pend;
 	if (i >= n)
@@ -358,6 +385,18 @@ static void on_not_asked(struct session *s, bool ours, const struct error *err)
 		fail(s, FAIL_DEAD, "already_configured", err);
 }
 
+/* The ladder is at its end, and says why. */
+static bool ladder_said(const struct session *s, const char *why)
+{
+	return s->device.why && strcmp(s->device.why, why) == 0;
+}
+
+static void on_no_handshake(struct session *s, const struct error *err)
+{
+	bool dead = s->device.final || ladder_said(s, "psk_mismatch");
+	fail(s, dead ? FAIL_DEAD : FAIL_RETRY, s->device.why, err);
+}
+
 static void on_failed(enum device_trouble trouble, const struct error *err, void *arg)
 {
 	struct session *s = arg;
@@ -368,6 +407,10 @@ static void on_failed(enum device_trouble trouble, const struct error *err, void
 		KV_STR("error", err->text));
 	if (trouble == DEVICE_LEASE) {
 		go(s, VERDICT_AGAIN, 0, 0); /* step() decides whether it is still ours */
+	} else if (trouble == DEVICE_HANDSHAKE && ladder_said(s, "psk_mismatch") &&
+		   psk_refused(s)) {
+		s->wake = drive_connect;
+		boot_timer_set_in(&s->timer, s->w->conf->worker.waits.rung_ms);
 	} else if (connecting && s->plan == PLAN_ADMIN && trouble != DEVICE_OURS) {
 		admin_unreachable(s, trouble, err);
 	} else if (connecting && ours && trouble != DEVICE_OURS && trouble != DEVICE_UNREACHABLE &&
@@ -393,6 +436,8 @@ static void on_failed(enum device_trouble trouble, const struct error *err, void
 		on_not_asked(s, ours, err);
 	} else if (trouble == DEVICE_CERTIFICATE) {
 		fail(s, FAIL_DEAD, "wrong_certificate", err);
+	} else if (trouble == DEVICE_HANDSHAKE && s->device.why) {
+		on_no_handshake(s, err);
 	} else {
 		fail(s, FAIL_RETRY, device_trouble_name(trouble), err);
 	}

@@ -93,11 +93,19 @@ static void recall_certificate(struct session *s)
 
 static void session_run(struct session *s)
 {
-	s->life = LIFE_RUN;
 	s->device.name = s->ck.fqdn;
 	s->device.legacy = s->w->conf->worker.legacy && s->profile.tls.legacy;
 	if (s->ck.certificate.len)
 		recall_certificate(s);
+	if (psk_wanted(s))
+		psk_begin(s);
+	else
+		session_drive(s);
+}
+
+void session_drive(struct session *s)
+{
+	s->life = LIFE_RUN;
 	/* SPEC: provisioning.md 7: after a commit was sent, look at the configured side first. */
 	drive_plan(s, s->ck.commits && s->cert_fp[0] ? PLAN_ADMIN : PLAN_SETUP);
 }
@@ -222,10 +230,6 @@ static void on_begun(const struct store_job *job, const struct store_device *dev
 	s->attempt = job->tries;
 	if (open_secrets(s, dev, &why) < 0)
 		end_early(s, FAIL_MANUAL, "sealed", why.text);
-	else if (s->hello.version == HELLO_V_PSK)
-		end_early(s, FAIL_DEAD, "psk_not_supported_yet",
-			"the device waits for PSK setup (Hello version 2), which this release does "
-			"not do");
 	else
 		resolve(s);
 	session_unref(s);

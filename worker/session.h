@@ -23,6 +23,7 @@
 #include "worker/device.h"
 #include "worker/lease.h"
 #include "worker/plan.h"
+#include "worker/psk.h"
 #include "worker/resolve/resolve.h"
 
 struct worker;
@@ -140,6 +141,7 @@ struct session {
 	size_t expected_otp_len;
 	char device_fp[DEVCERT_FP_HEX + 1]; /* leaf seen in setup */
 	char cert_fp[DEVCERT_FP_HEX + 1];   /* issued certificate; "" = none yet */
+	struct session_psk psk;             /* PSK setup only */
 	struct secret made_key;             /* AddKey: PKCS#1 until it is on the device */
 	struct secret param;                /* secret parameter of the request that is written */
 	bool use_made_key;
@@ -187,6 +189,9 @@ struct session_job {
  * that is delivered twice with one fence is taken once. @return 0; E_PARSE; -ENOMEM; the error of
  * store_begin() */
 int session_start(struct worker *w, const struct session_job *job, struct error *err);
+
+/** Everything is looked up: run the plan that the checkpoint asks for. */
+void session_drive(struct session *s);
 
 /** The plan is at its goal. */
 void session_done(struct session *s);

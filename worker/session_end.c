@@ -18,6 +18,7 @@
 static void session_free(struct session *s)
 {
 	device_secrets_free(&s->secrets);
+	psk_free(&s->psk);
 	secret_free(&s->made_key);
 	secret_free(&s->param);
 	checkpoint_free(&s->ck);

@@ -54,6 +54,8 @@ static const cyaml_schema_field_t password_rows[] = {
 };
 static const cyaml_schema_field_t tls_rows[] = {
 	ROW_BOOL(struct profile_tls, legacy),
+	ROW_BOOL(struct profile_tls, tls13),
+	ROW_BOOL(struct profile_tls, psk_dashes),
 	ROW_ENUM(struct profile_tls, issue, issue_words),
 	ROW_UINT(struct profile_tls, validity_days),
 	ROW_UINT(struct profile_tls, key_bits),

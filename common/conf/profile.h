@@ -37,6 +37,8 @@ struct profile_password {
 
 struct profile_tls {
 	bool legacy;              /* TLS profiles L, L0, VL, P may be tried (ruling 29) */
+	bool tls13;               /* TLS 1.3 may be tried after configuration. SPEC: tls.md 2 */
+	bool psk_dashes;          /* TLS identity and key with their dashes. SPEC: psk.md 2 */
 	enum profile_issue issue; /* public key or PKCS#10 to the authority */
 	uint32_t validity_days;
 	uint32_t key_bits; /* 2048; 1024 only for devices before 6.0; 3072 for 16.0 and later */

@@ -50,11 +50,16 @@ static const struct profile_row {
 		SSL_OP_NO_RENEGOTIATION, false, TLS_PROFILE_V},
 	[TLS_PROFILE_VL] = {"VL", TLS1_VERSION, TLS1_2_VERSION, 0, SUITES_L,
 		OPTIONS_OLD | SSL_OP_NO_RENEGOTIATION, true, TLS_PROFILE_VL},
+	[TLS_PROFILE_V3] = {"V3", TLS1_2_VERSION, TLS1_3_VERSION, 1, SUITES_M,
+		SSL_OP_NO_RENEGOTIATION, false, TLS_PROFILE_V3},
 };
+
+static int psk_slot = -1; /* of struct tls_psk in an SSL */
 
 static void init_once(void)
 {
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	psk_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
 void tls_init(void)
@@ -104,6 +109,30 @@ const char *tls_error_text(char *out, size_t out_len)
 	ERR_clear_error();
 	return out;
 }
+
+/* ---- PSK ---- */
+
+static unsigned show_psk(SSL *ssl, const char *hint, char *identity, unsigned identity_max,
+	unsigned char *key, unsigned key_max)
+{
+	const struct tls_psk *psk = SSL_get_ex_data(ssl, psk_slot);
+
+	(void)hint; /* may be there, says nothing. SPEC: psk.md 2 */
+	if (!psk || strlen(psk->identity) >= identity_max || psk->key_len > key_max)
+		return 0;
+	memcpy(identity, psk->identity, strlen(psk->identity) + 1);
+	memcpy(key, psk->key, psk->key_len);
+	return (unsigned)psk->key_len;
+}
+
+void tls_psk_attach(SSL *ssl, const struct tls_psk *psk)
+{
+	/* The value is only read: OpenSSL's parameter is not const. */
+	SSL_set_ex_data(ssl, psk_slot, (void *)(uintptr_t)psk);
+	SSL_set_psk_client_callback(ssl, show_psk);
+}
+
+/* ---- contexts ---- */
 
 static int ctx_error(SSL_CTX *ctx, struct error *err, const char *what)
 {

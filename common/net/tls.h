@@ -32,6 +32,7 @@ enum tls_profile {
 	TLS_PROFILE_P,  /* PSK setup: TLS 1.0 to 1.1 */
 	TLS_PROFILE_V,  /* configured device, AMT >= 12 */
 	TLS_PROFILE_VL, /* configured device, AMT <= 11 */
+	TLS_PROFILE_V3, /* V with TLS 1.3 besides: AMT 21 and later, by switch (tls.tls13) */
 	TLS_PROFILES,
 };
 
@@ -46,7 +47,7 @@ struct tls_identity {
  * SPEC: tls.md 3.2 */
 void tls_init(void);
 
-/** "M", "M0", "L", "L0", "P", "V", "VL". */
+/** "M", "M0", "L", "L0", "P", "V", "VL", "V3". */
 const char *tls_profile_name(enum tls_profile p);
 
 /** The inverse of tls_profile_name(), for stored records. @return 0 or E_PARSE */
@@ -78,6 +79,17 @@ int tls_ctx_client_strict(SSL_CTX **out, const char *ca_file, struct error *err)
 
 /** Server context: TLS 1.2 and 1.3, no tickets, no session cache. Widen it with SSL_CTX_*. */
 int tls_ctx_server(SSL_CTX **out, const struct tls_identity *id, struct error *err);
+
+/* What a PSK handshake shows: PID and PPS, or how the device's profile writes them. The bytes are
+ * the caller's and must outlive the handshake. SPEC: tls.md 7 */
+struct tls_psk {
+	const char *identity;
+	const uint8_t *key;
+	size_t key_len;
+};
+
+/** Use this pair on a connection of profile P. Call from conn_opts.ssl_setup. */
+void tls_psk_attach(SSL *ssl, const struct tls_psk *psk);
 
 /* What a handshake really did about our certificate (TLS 1.2 and lower). SPEC: tls.md 4.4 */
 struct tls_proof {
@@ -114,7 +126,8 @@ struct tls_device {
 };
 
 /**
- * Which profile first. A stored legacy profile counts only while legacy is allowed.
+ * Which profile first. Hello version 2 is always P. A stored legacy profile counts only while
+ * legacy is allowed.
  * @return 0; E_REFUSED = the device needs PSK, which is legacy, and legacy is off
  */
 int tls_first_profile(enum tls_profile *out, const struct tls_device *dev, struct error *err);
@@ -139,6 +152,8 @@ struct tls_next {
 	enum tls_verdict verdict;
 	enum tls_profile profile; /* profile of the next connection */
 	const char *reason;       /* static text for log and record */
+	const char *name; /* TLS_STOP, TLS_TRY_CHAIN: reason word of the record, "legacy_off" */
+	bool final;       /* TLS_STOP: the next attempt would meet the same */
 };
 
 /** One step of the ladder: pure. Wait 1 s before the next connection. SPEC: tls.md 3.5, 12; README

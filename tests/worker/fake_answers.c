@@ -277,11 +277,35 @@ static void invoke_keys(struct fake_device *d, struct fake_request *rq, struct b
 	}
 }
 
+/* PID and PPS as octets (base64) or, for some firmware, as texts. */
+static unsigned set_psk(struct fake_device *d, const struct wsman_node *in)
+{
+	const char *pid = wsman_node_text(in, "PID"), *pps = wsman_node_text(in, "PPS");
+	struct buf a, b;
+	buf_init(&a, 64);
+	buf_init(&b, 64);
+	if (!d->psk_texts) {
+		base64_decode(&a, pid, strlen(pid));
+		base64_decode(&b, pps, strlen(pps));
+		pid = buf_cstr(&a);
+		pps = buf_cstr(&b);
+	}
+	unsigned rv = strlen(pid) != 8 ? 42 : strlen(pps) != 32 ? 43 : 0;
+	if (rv == 0) {
+		snprintf(d->next_pid, sizeof d->next_pid, "%s", pid);
+		snprintf(d->next_pps, sizeof d->next_pps, "%s", pps);
+	}
+	buf_free(&a);
+	buf_free(&b);
+	return rv;
+}
+
 static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *out)
 {
 	const struct wsman_node *in = rq->m.payload;
 	struct buf inner;
 	uint8_t wire[16];
+	unsigned rv = 0;
 	buf_init(&inner, 65536);
 	if (strcmp(rq->method, "GetUuid") == 0) {
 		uuid_to_wire(&d->uuid, wire);
@@ -295,6 +319,8 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 			d->keep_password--;
 		else
 			copy(d->password_b64, sizeof d->password_b64, in, "DigestPassword");
+	} else if (strcmp(rq->method, "SetTLSPSK") == 0) {
+		rv = set_psk(d, in);
 	} else if (strcmp(rq->method, "GetAdminNetAclEntryStatus") == 0) {
 		buf_adds(&inner, "<h:IsDefault>false</h:IsDefault>");
 	} else if (strcmp(rq->method, "CommitChanges") == 0) {
@@ -314,7 +340,7 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	}
 	invoke_keys(d, rq, &inner);
 	bool refused = d->mebx_kvm_off && strcmp(rq->m.class_name, "CIM_KVMRedirectionSAP") == 0;
-	fake_output(rq, refused ? 1 : 0, inner.len ? buf_cstr(&inner) : "", out);
+	fake_output(rq, refused ? 1 : rv, inner.len ? buf_cstr(&inner) : "", out);
 	buf_free(&inner);
 }
 

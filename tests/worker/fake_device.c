@@ -40,8 +40,37 @@ static int accept_any(X509_STORE_CTX *ctx, void *arg)
 	return 1;
 }
 
+static struct fake_device *psk_device;
+
+static unsigned psk_server(SSL *ssl, const char *identity, unsigned char *key, unsigned max)
+{
+	(void)ssl;
+	const struct fake_device *d = psk_device;
+	size_t len = strlen(d->pps);
+	if (strcmp(identity, d->pid) != 0 || len > max)
+		return 0;
+	memcpy(key, d->pps, len);
+	return (unsigned)len;
+}
+
+/* No certificate at all. SPEC: psk.md 2 */
+static SSL_CTX *make_psk_ctx(struct fake_device *d)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	psk_device = d;
+	d->n_psk++;
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
+	SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
+	SSL_CTX_set_cipher_list(ctx, "PSK-AES128-CBC-SHA:PSK-AES256-CBC-SHA");
+	SSL_CTX_set_psk_server_callback(ctx, psk_server);
+	return ctx;
+}
+
 static SSL_CTX *make_ctx(struct fake_device *d)
 {
+	if (d->pid && !d->configured)
+		return make_psk_ctx(d);
 	SSL_CTX *ctx = NULL;
 	struct error err;
 	struct tls_identity id = {.leaf = site->self, .key = site->self_key};
@@ -71,7 +100,7 @@ static SSL_CTX *make_ctx(struct fake_device *d)
 		if (!d->configured)
 			SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	}
-	if (d->tls11) {
+	if (d->tls11 || d->pid) {
 		SSL_CTX_set_security_level(ctx, 0);
 		SSL_CTX_set_min_proto_version(ctx, TLS1_1_VERSION);
 		SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
@@ -286,6 +315,11 @@ static bool one_request(struct peer *p, char *head, const uint8_t *body, size_t 
 	d->n_requests++;
 	judge_step(d, rq.row);
 	const char *auth = header(head, "Authorization:", &auth_len);
+	if (d->configured && d->tls13_drops && SSL_version(conn_ssl(p->c)) > TLS1_2_VERSION) {
+		d->n_dropped++;
+		peer_drop(p);
+		return false;
+	}
 	if ((d->configured || d->setup_login) && !login_ok(d, auth, auth_len)) {
 		challenge(p);
 		return true;

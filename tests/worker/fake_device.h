@@ -58,6 +58,10 @@ struct fake_device {
 	bool no_header;   /* closes after 401 and 400 without saying so in the header */
 	bool setup_login; /* asks for a login in setup too */
 	bool old;         /* AMT 3 to 5: no IPS and KVM classes, keys come from outside */
+	const char *pid;  /* PSK setup with this pair, TLS 1.1; NULL = PKI */
+	const char *pps;
+	bool psk_texts;   /* SetTLSPSK wants texts, not base64 */
+	bool tls13_drops; /* configured: speaks TLS 1.3 and drops the first request over it */
 	bool sha1_only;   /* wants RSA with SHA-1 only, and goes on with an empty certificate */
 	bool no_plain;    /* 16.1 and later: NonSecureConnectionsSupported is shown */
 	bool mebx_kvm_off;
@@ -80,10 +84,13 @@ struct fake_device {
 	unsigned n_plain;   /* Puts of AcceptNonSecureConnections to a no_plain device */
 	unsigned n_deletes; /* of certificates */
 	char sni_setup[256], sni_admin[256];
-	unsigned nonce;    /* number of the present one */
-	unsigned n_logins; /* requests with an answer to a challenge */
-	unsigned n_wrong;  /* of these with a wrong password */
-	unsigned n_dead;   /* requests on a connection that was closed */
+	char next_pid[16], next_pps[48]; /* SetTLSPSK, effective after an unprovision */
+	unsigned n_dropped;              /* requests over TLS 1.3 */
+	unsigned n_psk;                  /* PSK handshakes that were begun */
+	unsigned nonce;                  /* number of the present one */
+	unsigned n_logins;               /* requests with an answer to a challenge */
+	unsigned n_wrong;                /* of these with a wrong password */
+	unsigned n_dead;                 /* requests on a connection that was closed */
 	char last_row[64];
 };
 

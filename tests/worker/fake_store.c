@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/worker/fake_store.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ void fake_store_reset(uv_loop_t *loop)
 		&fake_store.prev, &fake_store.pend};
 	for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
 		buf_free(bufs[i]);
+	for (size_t i = 0; i < fake_store.n_pairs; i++)
+		buf_free(&fake_store.pairs[i].sealed);
 	fake_store = (struct fake_store){.loop = loop, .gen = 1};
 	for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
 		buf_init(bufs[i], BLOB_MAX);
@@ -35,6 +38,8 @@ struct reply {
 	store_fail_cb failed;
 	store_begin_cb begun;
 	store_renew_cb renewed;
+	store_psk_cb psk;
+	struct fake_pair *pair;
 	size_t n;
 	bool dead;
 	struct error err;
@@ -67,6 +72,18 @@ static void answer_begin(struct reply *r)
 		r->arg);
 }
 
+static void answer_pair(struct reply *r)
+{
+	struct store_psk p = {.source = "", .bad_uuid = ""};
+	if (r->pair) {
+		snprintf(p.pid, sizeof p.pid, "%s", r->pair->pid);
+		p.sealed = (struct store_blob){r->pair->sealed.data, r->pair->sealed.len};
+		p.state = r->pair->state;
+		p.uuid = r->pair->uuid;
+	}
+	r->psk(r->pair && !r->err.code ? &p : NULL, r->err.code ? &r->err : NULL, r->arg);
+}
+
 static void on_reply(uv_timer_t *t)
 {
 	struct reply *r = t->data;
@@ -78,6 +95,8 @@ static void on_reply(uv_timer_t *t)
 		r->failed(r->dead, err, r->arg);
 	else if (r->begun)
 		answer_begin(r);
+	else if (r->psk)
+		answer_pair(r);
 	else if (r->renewed)
 		r->renewed(err ? NULL : codes, r->n, err, r->arg);
 	uv_close((uv_handle_t *)t, on_closed);
@@ -263,4 +282,70 @@ uint64_t store_backoff_ms(uint32_t tries, uint64_t min_ms, uint64_t max_ms, uint
 {
 	(void)tries, (void)max_ms, (void)random;
 	return min_ms;
+}
+
+/* ---- PSK pairs ----------------------------------------------------------------------------------
+ */
+
+struct fake_pair *fake_store_pair(const char *pid, const void *sealed, size_t len)
+{
+	if (fake_store.n_pairs == FAKE_PAIRS)
+		abort();
+	struct fake_pair *p = &fake_store.pairs[fake_store.n_pairs++];
+	snprintf(p->pid, sizeof p->pid, "%s", pid);
+	snprintf(p->state, sizeof p->state, "free");
+	buf_init(&p->sealed, BLOB_MAX);
+	keep(&p->sealed, (struct store_blob){sealed, len});
+	return p;
+}
+
+struct fake_pair *fake_store_pair_find(const char *pid)
+{
+	for (size_t i = 0; i < fake_store.n_pairs; i++)
+		if (strcmp(fake_store.pairs[i].pid, pid) == 0)
+			return &fake_store.pairs[i];
+	return NULL;
+}
+
+int store_psk_get(struct store *s, const char *pid, store_psk_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)err;
+	struct reply *r = reply_new(arg);
+	r->psk = cb;
+	r->pair = fake_store_pair_find(pid);
+	if (!r->err.code && !r->pair)
+		error_set(&r->err, -ENOENT, "no pair %s", pid);
+	return 0;
+}
+
+int store_psk_put(struct store *s, const char *pid, struct store_blob sealed, const char *uuid,
+	const char *source, const char *who, store_psk_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)source, (void)who, (void)err;
+	struct reply *r = reply_new(arg);
+	r->psk = cb;
+	r->pair = fake_store_pair_find(pid);
+	if (r->err.code || r->pair)
+		return 0;
+	struct fake_pair *p = fake_store_pair(pid, sealed.data, sealed.len);
+	snprintf(p->uuid, sizeof p->uuid, "%s", uuid);
+	snprintf(p->state, sizeof p->state, "fresh");
+	return 0;
+}
+
+int store_psk_mark(struct store *s, const char *pid, const char *uuid, const char *job,
+	enum store_psk_mark what, store_done_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)job, (void)err;
+	struct fake_pair *p = fake_store_pair_find(pid);
+	struct reply *r = cb ? reply_new(arg) : NULL;
+	if (r)
+		r->done = cb;
+	if (p && what == STORE_PSK_MISMATCH) {
+		p->bad++;
+	} else if (p && !(r && r->err.code)) {
+		snprintf(p->state, sizeof p->state, "used");
+		snprintf(p->uuid, sizeof p->uuid, "%s", uuid);
+	}
+	return 0;
 }

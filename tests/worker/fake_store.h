@@ -11,6 +11,15 @@
 
 #include "common/base/buf.h"
 
+/* A stored PSK pair. */
+struct fake_pair {
+	char pid[9], state[8], uuid[40];
+	struct buf sealed;
+	unsigned bad;
+};
+
+#define FAKE_PAIRS 8
+
 struct fake_store {
 	uv_loop_t *loop;
 	/* what is kept */
@@ -19,6 +28,8 @@ struct fake_store {
 	uint32_t tries, gen;
 	char amt[32], quarantine[32];
 	char pw_tries[16], tlsp[8]; /* fields of the record */
+	struct fake_pair pairs[FAKE_PAIRS];
+	size_t n_pairs;
 	/* what was asked */
 	char last_step[64]; /* newest step() */
 	unsigned n_steps, n_renews;
@@ -37,6 +48,12 @@ struct fake_store {
 extern struct fake_store fake_store;
 
 void fake_store_reset(uv_loop_t *loop);
+
+/** Put a pair as `muster psk import` would. */
+struct fake_pair *fake_store_pair(const char *pid, const void *sealed, size_t len);
+
+/** The pair of a PID or NULL. */
+struct fake_pair *fake_store_pair_find(const char *pid);
 
 /** Between two visits: forget the last end, keep record and checkpoint. */
 void fake_store_next_visit(void);

@@ -105,24 +105,6 @@ static void test_identity(void **state)
 	assert_int_equal(dev.n_requests, 0); /* nothing is said to a device that did not ask */
 }
 
-static void test_psk(void **state)
-{
-	(void)state;
-	static const uint8_t psk[32] = {1, 0, 2, 0, 0, 0, 0, 0, 0x4b, 0x52, 0x9b, 0x93, 0xd4, 0x13,
-		0x18, 0x1d, 0xe4, 0x87, 0x1c, 0x69, 0x7a, 0x6b, 0x7a, 0x2b, '0', '0', '0', '1', '0',
-		'0', '0', '4'};
-	uint8_t keep[sizeof hello];
-	size_t keep_len = hello_len;
-	memcpy(keep, hello, sizeof keep);
-	fresh();
-	memcpy(hello, psk, sizeof psk);
-	hello_len = sizeof psk;
-	visit();
-	memcpy(hello, keep, sizeof keep);
-	hello_len = keep_len;
-	assert_end("dead", "psk_not_supported_yet");
-}
-
 /* Never a password, nor any request, to a configured device with the wrong leaf. SPEC: tls.md 8 */
 static void test_wrong_leaf(void **state)
 {
@@ -405,7 +387,6 @@ int main(void)
 		cmocka_unit_test(test_duplicate_certificate),
 		cmocka_unit_test(test_data_missing),
 		cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_psk),
 		cmocka_unit_test(test_wrong_leaf),
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_commit_not_sent),

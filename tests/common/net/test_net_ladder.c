@@ -12,7 +12,7 @@
 #include "common/base/err.h"
 #include "common/net/tls.h"
 
-enum { M = TLS_PROFILE_M, M0, L, L0, P, V, VL };
+enum { M = TLS_PROFILE_M, M0, L, L0, P, V, VL, V3 };
 enum {
 	LEGACY = 1,
 	SEEN12 = 2,
@@ -83,6 +83,11 @@ static const struct {
 	{"V to VL only with legacy", V, 1, 70, 0, 0, TLS_STOP, V},
 	{"VL to L0", VL, 1, 20, 0, LEGACY, TLS_TRY_PROFILE, L0},
 	{"no chain to try", V, 1, 42, 0, LEGACY, TLS_STOP, V},
+	/* TLS 1.3 after configuration, AMT 21: tls.md 2 */
+	{"1.3 refused", V3, 1, 70, 0, 0, TLS_TRY_PROFILE, V},
+	{"1.3 garbled", V3, 1, 20, 0, 0, TLS_TRY_PROFILE, V},
+	{"first request over 1.3 dropped", V3, 2, -1, 0, EOF_, TLS_TRY_PROFILE, V},
+	{"V3 falls to V even when seen at 1.2", V3, 1, 40, 0, SEEN12, TLS_TRY_PROFILE, V},
 	/* PSK */
 	{"wrong PPS", P, 1, 20, 0, LEGACY, TLS_STOP, P},
 	{"wrong PPS", P, 1, 51, 0, LEGACY, TLS_STOP, P},
@@ -124,6 +129,51 @@ static void every_rule_of_the_ladder(void **state)
 		assert_int_equal(n.verdict, rows[i].verdict);
 		assert_int_equal(n.profile, rows[i].next);
 		assert_non_null(n.reason);
+	}
+}
+
+/* The words that an operator reads, and whether another attempt is worth it. */
+static void stops_have_names(void **state)
+{
+	static const struct {
+		int profile, alert, reason, flags;
+		const char *name;
+		bool final;
+	} cases[] = {
+		{M, 70, 0, ID, "legacy_off", true},
+		{M, -1, SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED, ID, "legacy_off", true},
+		{M, -1, 0, ID | EOF_, "legacy_off", false}, /* may be the network */
+		{M, 40, 0, ID | EMPTY | ONLY_SHA1, "legacy_off", true},
+		{M, 40, 0, SETUP | EMPTY, "security_level", true},
+		{M, 48, 0, SETUP | SENT, "chain_refused", false},
+		{L0, 20, 0, SETUP, "handshake", false},
+		{P, 20, 0, LEGACY, "psk_mismatch", false},
+		{P, 51, 0, LEGACY, "psk_mismatch", false},
+		{P, 115, 0, LEGACY, "psk_mismatch", false},
+		{P, -1, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, LEGACY, "psk_mismatch", false},
+		{P, 40, 0, LEGACY, "handshake", false}, /* suites: no word about the pair */
+		{P, -1, 0, LEGACY | EOF_, "handshake", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		int f = cases[i].flags;
+		struct tls_attempt a = {.profile = (enum tls_profile)cases[i].profile,
+			.failure = {.phase = CONN_PHASE_HANDSHAKE,
+				.alert = cases[i].alert,
+				.alert_sent = -1,
+				.ssl_reason = cases[i].reason,
+				.eof = f & EOF_},
+			.identity = f & ID,
+			.legacy = f & LEGACY};
+
+		a.proof.cert_len = f & SENT ? 1500 : f & EMPTY ? 7 : 0;
+		a.proof.n_sigalgs = 1;
+		a.proof.sigalgs[0] = f & ONLY_SHA1 ? 0x0201 : 0x0401;
+		struct tls_next n = tls_ladder(&a);
+
+		if (!n.name || strcmp(n.name, cases[i].name) != 0 || n.final != cases[i].final)
+			fail_msg("case %zu: %s, final %d: %s", i, n.name, n.final, n.reason);
 	}
 }
 
@@ -191,6 +241,16 @@ static void the_first_profile(void **state)
 		{{.hello_version = 1, .sha1_hashes_only = true}, 0, M},
 		{{.hello_version = 2, .legacy = true}, 0, P},
 		{{.hello_version = 2}, E_REFUSED, 0},
+		{{.hello_version = 2,
+			 .stored = true,
+			 .stored_profile = TLS_PROFILE_M,
+			 .legacy = true},
+			0, P}, /* was set up by PKI before: this Hello decides */
+		{{.hello_version = 3,
+			 .stored = true,
+			 .stored_profile = TLS_PROFILE_P,
+			 .legacy = true},
+			0, M},
 		{{.hello_version = 1,
 			 .stored = true,
 			 .stored_profile = TLS_PROFILE_M,
@@ -217,7 +277,7 @@ static void the_first_profile(void **state)
 
 static void profile_names(void **state)
 {
-	static const int after[] = {V, V, VL, L0, VL, V, VL};
+	static const int after[] = {V, V, VL, L0, VL, V, VL, V3};
 	enum tls_profile p;
 
 	(void)state;
@@ -225,7 +285,8 @@ static void profile_names(void **state)
 		assert_int_equal(tls_profile_parse(&p, tls_profile_name((enum tls_profile)i)), 0);
 		assert_int_equal(p, i);
 		assert_int_equal(tls_profile_after((enum tls_profile)i), after[i]);
-		assert_int_equal(tls_profile_is_legacy((enum tls_profile)i), i != M && i != V);
+		assert_int_equal(
+			tls_profile_is_legacy((enum tls_profile)i), i != M && i != V && i != V3);
 	}
 	assert_int_equal(tls_profile_parse(&p, "m"), E_PARSE);
 }
@@ -255,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rule_of_the_ladder),
+		cmocka_unit_test(stops_have_names),
 		cmocka_unit_test(the_ladder_ends),
 		cmocka_unit_test(sha1_only_is_judged_by_what_rsa_can_use),
 		cmocka_unit_test(the_first_profile),

@@ -101,7 +101,7 @@ struct visit {
 	bool opened, over;
 	int code;
 	char text[ERROR_TEXT_MAX], version[16];
-	const char *psk_identity, *psk_key;
+	const struct tls_psk *psk;
 };
 
 static void visit_opened(struct conn *c, void *arg)
@@ -134,28 +134,13 @@ static void visit_closed(struct conn *c, const struct error *err, void *arg)
 static const struct conn_events visit_events = {
 	.opened = visit_opened, .data = visit_data, .closed = visit_closed};
 
-static unsigned psk_client(SSL *ssl, const char *hint, char *identity, unsigned identity_max,
-	unsigned char *psk, unsigned psk_max)
-{
-	const struct visit *v = SSL_get_app_data(ssl);
-	size_t len = strlen(v->psk_key);
-
-	(void)hint;
-	if (len > psk_max)
-		return 0;
-	snprintf(identity, identity_max, "%s", v->psk_identity);
-	memcpy(psk, v->psk_key, len);
-	return (unsigned)len;
-}
-
 static int visit_setup(SSL *ssl, void *arg)
 {
 	struct visit *v = arg;
 
 	tls_proof_attach(ssl, &v->attempt.proof);
-	SSL_set_app_data(ssl, v);
-	if (v->psk_key)
-		SSL_set_psk_client_callback(ssl, psk_client);
+	if (v->psk)
+		tls_psk_attach(ssl, v->psk);
 	return 0;
 }
 
@@ -387,14 +372,14 @@ static void psk_with_gnutls(void **state)
 		VERS "+VERS-TLS1.0:+VERS-TLS1.1:-KX-ALL:+PSK:+AES-128-CBC:+SHA1", port, true);
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct visit v = {.attempt.legacy = true,
-			.psk_identity = rows[i].identity,
-			.psk_key = rows[i].key};
+		struct tls_psk psk = {
+			rows[i].identity, (const uint8_t *)rows[i].key, strlen(rows[i].key)};
+		struct visit v = {.attempt.legacy = true, .psk = &psk};
 
 		visit(&v, &addr, TLS_PROFILE_P, NULL);
 		assert_int_equal(v.opened, rows[i].good);
 		if (!rows[i].good)
-			assert_int_equal(tls_ladder(&v.attempt).verdict, TLS_STOP);
+			assert_string_equal(tls_ladder(&v.attempt).name, "psk_mismatch");
 	}
 	reap(pid);
 	unlink(path);
