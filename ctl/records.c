@@ -226,16 +226,17 @@ static bool first_time(struct seen **all, const char *uuid)
 	return true;
 }
 
-int site_each_device(struct site *s, int (*fn)(struct site *s, const char *uuid, void *arg),
-	void *arg, struct error *err)
+typedef int (*list_fn)(
+	struct store *s, const char *cursor, store_ids_cb cb, void *arg, struct error *err);
+
+static int each(struct site *s, list_fn list, site_each_fn fn, void *arg, struct error *err)
 {
 	struct seen *all = NULL, *one, *next;
 	char cursor[32] = "0";
 	int rc = 0;
 	do {
 		struct site_page p = {0};
-		rc = site_wait(
-			s, store_device_list(s->store, cursor, site_page, &p, err), &p.answer, err);
+		rc = site_wait(s, list(s->store, cursor, site_page, &p, err), &p.answer, err);
 		for (size_t i = 0; rc == 0 && i < p.n; i++) {
 			if (first_time(&all, p.ids[i]))
 				rc = fn(s, p.ids[i], arg);
@@ -249,4 +250,14 @@ int site_each_device(struct site *s, int (*fn)(struct site *s, const char *uuid,
 		free(one);
 	}
 	return rc;
+}
+
+int site_each_device(struct site *s, site_each_fn fn, void *arg, struct error *err)
+{
+	return each(s, store_device_list, fn, arg, err);
+}
+
+int site_each_psk(struct site *s, site_each_fn fn, void *arg, struct error *err)
+{
+	return each(s, store_psk_list, fn, arg, err);
 }

@@ -87,8 +87,12 @@ int site_job(struct site *s, const char *id, json_t **out, struct error *err);
 int site_find_job(struct site *s, const char *text, char job[static UUID_TEXT_LEN + 1],
 	char uuid[static UUID_TEXT_LEN + 1], struct error *err);
 
+typedef int (*site_each_fn)(struct site *s, const char *id, void *arg);
+
 /** Call fn with the UUID of every known device, each once; stops at its first non-zero result. */
-int site_each_device(struct site *s, int (*fn)(struct site *s, const char *uuid, void *arg),
-	void *arg, struct error *err);
+int site_each_device(struct site *s, site_each_fn fn, void *arg, struct error *err);
+
+/** The same with the PID of every stored PSK pair. */
+int site_each_psk(struct site *s, site_each_fn fn, void *arg, struct error *err);
 
 #endif

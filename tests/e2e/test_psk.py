@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""PSK pairs from outside: muster psk import, add, list, delete, against a site with real Redis."""
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import harness
+
+PAIRS = """# delivered by key file
+pid,pps,mebx_password
+0000-037M,NKLD-G5DC-RRNQ-E9YZ-ZIJL-7LFL-VJED-69XJ,P@ss,w0rd
+
+8fjbqto6,H7EGDF9FM6NTWPSYXSS2SXOYZ7BVIRPJ,
+"""
+
+
+class Pairs(harness.SiteTest):
+    SITE = {"devices": 1, "workers": 1}
+
+    def run_muster(self, *args, stdin=""):
+        return subprocess.run([f"{self.build}/bin/muster", "--config", str(self.site.config), *args], text=True,
+                              input=stdin, capture_output=True, check=False)
+
+    def pairs(self):
+        return {p["pid"]: p for p in json.loads(self.run_muster("psk", "list", "--json").stdout)}
+
+    def csv(self, text, mode=0o600):
+        fd, path = tempfile.mkstemp(suffix=".csv")
+        self.addCleanup(os.unlink, path)
+        with os.fdopen(fd, "w") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def test_life_of_pairs(self):
+        path = self.csv(PAIRS)
+        done = self.run_muster("psk", "import", path, "--json")
+        self.assertEqual(json.loads(done.stdout), {"added": 2, "kept": 0}, done.stderr)
+        self.assertEqual(json.loads(self.run_muster("psk", "import", path, "--json").stdout), {"added": 0, "kept": 2})
+        got = self.pairs()
+        self.assertEqual(set(got), {"0000037M", "8FJBQTO6"})
+        self.assertEqual((got["0000037M"]["state"], got["0000037M"]["source"]), ("free", path))
+        table = self.run_muster("psk", "list").stdout
+        self.assertIn("0000-037M", table)
+        # The same PID with another PPS is an error, not an overwrite.
+        other = self.csv("pid,pps\n0000037M,H7EGDF9FM6NTWPSYXSS2SXOYZ7BVIRPJ\n")
+        done = self.run_muster("psk", "import", other)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{other}:2: PID 0000037M is stored with another PPS", done.stderr)
+        # From standard input, and away again.
+        self.assertEqual(self.run_muster("psk", "delete", "8FJB-QTO6").returncode, 0)
+        self.assertEqual(self.run_muster("psk", "delete", "8FJB-QTO6").returncode, 1)
+        done = self.run_muster("psk", "add", "8FJBQTO6", stdin="H7EGDF9FM6NTWPSYXSS2SXOYZ7BVIRPJ\nS3cret!x\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.pairs()["8FJBQTO6"]["source"], "operator")
+        # Neither PPS nor password is in Redis in clear, nor in any output.
+        for path in pathlib.Path(self.site.dir).rglob("*"):
+            if path.is_file() and not path.is_socket():
+                data = path.read_bytes()
+                for secret in (b"NKLDG5DC", b"H7EGDF9F", b"P@ss,w0rd", b"S3cret!x"):
+                    self.assertNotIn(secret, data, path)
+
+    def test_refused_input(self):
+        for text, words in (("0000037M,X\n", "first line"), ("pid,pps\n0000037N,X\n", "wrong check character"),
+                            ("pid,pps\n0000037M,NKLDG5DC\n", "not 32 characters"), ("pid,pps\n0000037M\n", "not PID,PPS"),
+                            ("pid,pps\n000_037M,X\n", "charset"), ("# nothing\n", "it is empty"),
+                            ("pid,pps\n0000037M,NKLDG5DCRRNXE9YZZIJL7LFLVJED69XJ\n", "group 3")):
+            with self.subTest(words=words):
+                before = self.pairs()
+                done = self.run_muster("psk", "import", self.csv(text))
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(words, done.stderr)
+                self.assertEqual(self.pairs(), before)
+        done = self.run_muster("psk", "import", self.csv(PAIRS, 0o644))
+        self.assertEqual(done.returncode, 1)  # it holds secrets: nobody else may read it
+        self.assertEqual(self.run_muster("psk", "add", "0000037M", stdin="").returncode, 1)
+        self.assertEqual(self.run_muster("psk", "add").returncode, 64)
+
+
+if __name__ == "__main__":
+    harness.main()
