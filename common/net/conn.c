@@ -21,13 +21,14 @@
 #include "common/net/timer.h"
 #include "common/net/tls.h"
 
-#define READ_SIZE      16384 /* one TLS record: SSL_pending() is 0 after a full read */
+#define READ_SIZE      16384 /* one TLS record */
 #define READS_PER_TURN 4     /* keeps the loop fair to other connections */
 #define DRAIN_READS    64    /* what a broken connection may still hold, 1 MiB */
 
 struct conn {
 	uv_poll_t poll;
-	struct boot_timer timer; /* the phase's deadline; in OPEN: a failure to report */
+	struct boot_timer
+		timer; /* the phase's deadline; in OPEN: a failure to report, input held */
 	int fd;
 	SSL *ssl;
 	const struct conn_events *events;
@@ -40,6 +41,7 @@ struct conn {
 	int write_error;  /* first error of a write, reported in a later turn */
 	unsigned handles; /* still to close before the memory goes */
 	bool ssl_wants_write;
+	bool ssl_holds_input; /* it reads ahead: no event of the socket tells of these bytes */
 	bool paused, eof_seen, over;
 	struct conn_failure failure;
 	struct conn_stats stats;
@@ -269,6 +271,8 @@ static int conn_read_some(struct conn *c, uint8_t *buf)
 	int saved_errno = errno;
 
 	c->ssl_wants_write = false;
+	/* Part of a record may be there without a whole one: then the rest comes by the socket. */
+	c->ssl_holds_input = n > 0 && SSL_has_pending(c->ssl);
 	if (n > 0)
 		return n;
 	int e = SSL_get_error(c->ssl, n);
@@ -293,14 +297,24 @@ static int conn_read_once(struct conn *c)
 	return n;
 }
 
-/* At most n_reads, until nothing comes or the owner has enough. A short read ends the turn: most
- * often the socket is empty, and if not, it stays readable. */
+/* At most n_reads, until nothing comes or the owner has enough. A short read ends the turn unless
+ * TLS read ahead: most often the socket is empty, and if not, it stays readable. */
 static void conn_read(struct conn *c, int n_reads, int short_read)
 {
 	while (n_reads-- > 0 && !c->over && !c->paused && !c->eof_seen) {
-		if (conn_read_once(c) < short_read)
+		int n = conn_read_once(c);
+
+		if (n <= 0 || (n < short_read && !c->ssl_holds_input))
 			return;
 	}
+}
+
+/* What TLS holds when a turn ends waits for no socket event: the next turn reads it. */
+static void conn_read_later(struct conn *c)
+{
+	if (c->ssl_holds_input && c->phase == CONN_PHASE_OPEN && !c->over && !c->paused &&
+		!c->eof_seen)
+		boot_timer_set_in(&c->timer, 0);
 }
 
 /* ---- phases ---- */
@@ -309,9 +323,11 @@ static void conn_opened(struct conn *c)
 {
 	c->phase = CONN_PHASE_OPEN;
 	c->ssl_wants_write = false;
+	c->ssl_holds_input = c->ssl && SSL_has_pending(c->ssl);
 	boot_timer_stop(&c->timer);
 	c->events->opened(c, c->arg);
 	conn_poll(c);
+	conn_read_later(c);
 }
 
 static void conn_handshake(struct conn *c)
@@ -418,6 +434,7 @@ static void conn_ready(uv_poll_t *poll, int status, int events)
 	if (!c->over)
 		conn_flush(c);
 	conn_poll(c);
+	conn_read_later(c);
 }
 
 static void conn_deadline(struct boot_timer *t, void *arg)
@@ -427,6 +444,12 @@ static void conn_deadline(struct boot_timer *t, void *arg)
 	(void)t;
 	if (c->over)
 		return;
+	if (c->phase == CONN_PHASE_OPEN && !c->write_error) {
+		conn_read(c, READS_PER_TURN, READ_SIZE);
+		conn_poll(c);
+		conn_read_later(c);
+		return;
+	}
 	if (c->phase == CONN_PHASE_OPEN) {
 		c->paused = false;
 		conn_read(c, DRAIN_READS, 1);
@@ -556,6 +579,7 @@ void conn_pause(struct conn *c, bool paused)
 {
 	c->paused = paused;
 	conn_poll(c);
+	conn_read_later(c);
 }
 
 void conn_close(struct conn *c)

@@ -5,6 +5,7 @@
 #include <expat.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
@@ -20,6 +21,8 @@ enum reader_state { READER_IDLE, READER_OPEN, READER_FAILED };
 
 struct wsman_reader {
 	XML_Parser expat;
+	unsigned long
+		salt; /* of expat's hash tables; it would ask the kernel for one per document */
 	struct arena *arena;
 	enum reader_state state;
 	struct error error; /* set by a handler that stops the parser */
@@ -182,6 +185,12 @@ int wsman_reader_new(struct wsman_reader **out, struct error *err)
 		free(r);
 		return error_set(err, -ENOMEM, "wsman: no memory for an XML parser");
 	}
+	while (r->salt == 0) { /* 0 means none to expat */
+		if (getrandom(&r->salt, sizeof r->salt, 0) < 0 && errno != EINTR) {
+			wsman_reader_free(r);
+			return error_set(err, E_CRYPTO, "wsman: no random numbers");
+		}
+	}
 	buf_init(&r->text, WSMAN_BYTES_MAX);
 	*out = r;
 	return 0;
@@ -202,6 +211,7 @@ int wsman_reader_begin(struct wsman_reader *r, struct arena *arena, struct error
 	ENSURE(XML_ParserReset(r->expat, NULL) &&
 			XML_SetEncoding(r->expat, "UTF-8") == XML_STATUS_OK,
 		err, -ENOMEM, "wsman: XML parser not reset");
+	XML_SetHashSalt(r->expat, r->salt);
 	XML_SetUserData(r->expat, r);
 	XML_SetElementHandler(r->expat, start_cb, end_cb);
 	XML_SetCharacterDataHandler(r->expat, text_cb);

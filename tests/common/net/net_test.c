@@ -12,21 +12,23 @@
 #include "common/net/listen.h"
 #include "tests/common/net/net_test.h"
 
-static void expired(uv_timer_t *t)
+#define LOOK_MS 20
+
+static void look_again(uv_timer_t *t)
 {
-	*(bool *)t->data = true;
+	(void)t;
 }
 
 void run_until(uv_loop_t *loop, const bool *flag, uint64_t wait_ms)
 {
-	bool late = false;
+	uint64_t until = clock_boot_ms() + wait_ms;
 	uv_timer_t timer;
 
 	uv_timer_init(loop, &timer);
-	timer.data = &late;
 	uv_update_time(loop);
-	uv_timer_start(&timer, expired, wait_ms, 0);
-	while (!*flag && !late)
+	/* A timer may set the flag before the loop goes to sleep: look again soon. */
+	uv_timer_start(&timer, look_again, LOOK_MS, LOOK_MS);
+	while (!*flag && clock_boot_ms() < until)
 		uv_run(loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&timer, NULL);
 	uv_run(loop, UV_RUN_NOWAIT);

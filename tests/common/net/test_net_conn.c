@@ -27,7 +27,7 @@ struct end { /* one end of a connection */
 	struct conn *conn;
 	bool opened, over, drained, eof, got_want;
 	enum when close_at;
-	bool echo;
+	bool echo, pause_at_data;
 	size_t in, want;
 	int code;
 	struct conn_failure failure;
@@ -61,6 +61,8 @@ static void end_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
 	e->got_want = e->in >= e->want;
 	if (e->echo)
 		assert_int_equal(conn_write(c, data, len), 0);
+	if (e->pause_at_data)
+		conn_pause(c, true);
 	if (e->close_at == AT_DATA) {
 		conn_close(c);
 		conn_close(c);
@@ -263,6 +265,43 @@ static void output_is_bounded(void **state)
 	conn_pause(p.server.conn, false);
 	run_until(&p.loop, &p.client.drained, WAIT_MS);
 	assert_int_equal(conn_pending(p.client.conn), 0);
+	pair_free(&p);
+}
+
+/* Many records that one read() takes in: none may wait for a socket that has nothing more to say,
+ * and a pause holds what TLS has already. */
+static void records_read_ahead(void **state)
+{
+	enum { N = 20 };
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, true);
+	p.server.pause_at_data = true;
+	p.server.want = 1;
+	pair_connect(&p);
+	run_until(&p.loop, &p.client.opened, WAIT_MS);
+	run_until(&p.loop, &p.server.opened, WAIT_MS);
+	for (int i = 0; i < N; i++)
+		assert_int_equal(conn_write(p.client.conn, "x", 1), 0);
+	for (size_t got = 1; got <= N; got++) {
+		p.server.want = got;
+		p.server.got_want = false;
+		conn_pause(p.server.conn, false);
+		run_until(&p.loop, &p.server.got_want, WAIT_MS);
+		uv_run(&p.loop, UV_RUN_NOWAIT);
+		assert_int_equal(p.server.in, got);
+	}
+	p.server.pause_at_data = p.server.got_want = false;
+	p.server.want = 2 * N;
+	conn_pause(p.server.conn, false);
+	for (int i = 0; i < N; i++)
+		assert_int_equal(conn_write(p.client.conn, "x", 1), 0);
+	conn_close(p.client.conn);
+	p.client.conn = NULL;
+	run_until(&p.loop, &p.server.over, WAIT_MS);
+	assert_int_equal(p.server.in, 2 * N);
+	assert_int_equal(p.server.code, 0);
 	pair_free(&p);
 }
 
@@ -544,6 +583,7 @@ int main(void)
 		cmocka_unit_test(echo_tls),
 		cmocka_unit_test(echo_unix),
 		cmocka_unit_test(output_is_bounded),
+		cmocka_unit_test(records_read_ahead),
 		cmocka_unit_test(close_inside_callbacks),
 		cmocka_unit_test(half_open_server_still_writes),
 		cmocka_unit_test(connect_refused),
