@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/cert.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/crypto/password.h"
@@ -82,8 +83,8 @@ static void recall_certificate(struct session *s)
 	if (devcert_check_issued(s->ck.certificate.data, s->ck.certificate.len, &want, s->cert_fp,
 		    NULL) == DEVCERT_OK)
 		return;
-	const unsigned char *p = s->ck.certificate.data;
-	X509 *x = s->ck.commits ? d2i_X509(NULL, &p, (long)s->ck.certificate.len) : NULL;
+	const struct buf *der = &s->ck.certificate;
+	X509 *x = s->ck.commits ? cert_parse(der->data, der->len) : NULL;
 	if (!x || devcert_fingerprint(x, s->cert_fp) < 0) {
 		s->cert_fp[0] = '\0';
 		checkpoint_drop_key(&s->ck);

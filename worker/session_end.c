@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/cert.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/log.h"
@@ -110,8 +111,7 @@ static void add(struct record *r, const char *name, const char *text)
 
 static void serial_text(const struct session *s, char out[static SERIAL_HEX_MAX + 1])
 {
-	const unsigned char *p = s->ck.certificate.data;
-	X509 *x = d2i_X509(NULL, &p, (long)s->ck.certificate.len);
+	X509 *x = cert_parse(s->ck.certificate.data, s->ck.certificate.len);
 	const ASN1_INTEGER *serial = x ? X509_get0_serialNumber(x) : NULL;
 	int len = serial ? ASN1_STRING_length(serial) : 0;
 	out[0] = '\0';

@@ -6,6 +6,8 @@
  */
 #include "bench/sim/estate.h"
 
+#include "common/base/cert.h"
+
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
@@ -57,7 +59,7 @@ static int verify(X509_STORE_CTX *store, void *arg)
 
 static SSL_CTX *make(const struct personality *p, bool setup)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = SSL_CTX_new_ex(cert_library(), NULL, TLS_server_method());
 	if (!ctx)
 		return NULL;
 	bool old = p->tls_min < TLS1_2_VERSION;

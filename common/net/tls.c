@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/cert.h"
 #include "common/base/err.h"
 
 #define SUITES_M                                                     \
@@ -198,6 +199,7 @@ static void ctx_common(SSL_CTX *ctx)
 {
 	SSL_CTX_set_options(ctx, OPTIONS_ALL);
 	SSL_CTX_set_mode(ctx, MODES);
+	SSL_CTX_set_read_ahead(ctx, 1); /* head and body of a record in one read() */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 }
 
@@ -208,7 +210,7 @@ int tls_ctx_new(SSL_CTX **out, enum tls_profile p, const struct tls_identity *id
 
 	tls_init();
 	ERR_clear_error();
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL_CTX *ctx = SSL_CTX_new_ex(cert_library(), NULL, TLS_client_method());
 
 	if (!ctx)
 		return ctx_error(ctx, err, "memory");

@@ -2,6 +2,7 @@
 /* See devcert.h. */
 #include "common/pki/devcert.h"
 
+#include "common/base/cert.h"
 #include "common/base/codec.h"
 #include "common/base/err.h"
 
@@ -181,13 +182,12 @@ static enum devcert_fault report(enum devcert_fault fault, X509 *cert, const cha
 enum devcert_fault devcert_check_issued(const uint8_t *der, size_t len,
 	const struct devcert_want *want, char fp_hex[static DEVCERT_FP_HEX + 1], struct error *err)
 {
-	const unsigned char *p = der;
 	fp_hex[0] = '\0';
 	if (len > DEVCERT_DER_MAX)
 		return report(DEVCERT_TOO_LARGE, NULL, "issued", want, err);
-	X509 *cert = d2i_X509(NULL, &p, (long)len);
+	X509 *cert = cert_parse(der, len);
 	enum devcert_fault fault = DEVCERT_MALFORMED;
-	if (cert && p == der + len)
+	if (cert)
 		fault = check_content(cert, want);
 	if (fault == DEVCERT_OK && devcert_fingerprint(cert, fp_hex) < 0)
 		fault = DEVCERT_MALFORMED;

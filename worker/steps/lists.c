@@ -2,6 +2,7 @@
 /* What the device lists: certificates and keys, copied into the lists arena, and comparisons. */
 #include <openssl/x509.h>
 
+#include "common/base/cert.h"
 #include "common/base/codec.h"
 #include "worker/steps/steps.h"
 
@@ -93,9 +94,9 @@ struct listed *listed_by_der(struct listed *list, const uint8_t *der, size_t len
 /* Both forms of DERKey end with the RSAPublicKey that the certificate holds as its key bits. */
 bool cert_has_key(const struct listed *cert, const uint8_t *derkey, size_t len)
 {
-	const unsigned char *p = cert->der, *bits = NULL;
+	const unsigned char *bits = NULL;
 	int n_bits = 0;
-	X509 *x = d2i_X509(NULL, &p, (long)cert->der_len);
+	X509 *x = cert_parse(cert->der, cert->der_len);
 	bool same = x &&
 		    X509_PUBKEY_get0_param(NULL, &bits, &n_bits, NULL, X509_get_X509_PUBKEY(x)) &&
 		    n_bits > 0 && (size_t)n_bits <= len &&

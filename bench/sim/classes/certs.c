@@ -8,6 +8,8 @@
 
 #include "common/base/codec.h"
 
+#include "common/base/cert.h"
+
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <stdio.h>
@@ -274,14 +276,8 @@ static enum wfault generate_request(struct call *c)
 static X509 *read_certificate(struct call *c, struct buf *der)
 {
 	X509 *x = NULL;
-	if (arg_b64(c, 0, der) && der->len > 0 && der->len <= CERT_DER_MAX) {
-		const unsigned char *p = der->data;
-		x = d2i_X509(NULL, &p, (long)der->len);
-		if (x && p != der->data + der->len) {
-			X509_free(x);
-			x = NULL;
-		}
-	}
+	if (arg_b64(c, 0, der) && der->len > 0 && der->len <= CERT_DER_MAX)
+		x = cert_parse(der->data, der->len);
 	if (!x)
 		c->rv = RV_INVALID_CERT;
 	return x;

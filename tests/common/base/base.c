@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small types: errors, buffers, arenas, secrets, UUIDs, metrics, codecs. */
 #include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +16,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/base/cert.h"
 #include "common/base/codec.h"
 #include "common/base/err.h"
 #include "common/base/metric.h"
@@ -214,6 +218,53 @@ static void test_metric_text(void **state)
 	buf_free(&out);
 }
 
+/* A self-signed certificate of this key as DER. @return its length */
+static size_t make_der(EVP_PKEY *key, const EVP_MD *digest, uint8_t out[static 4096])
+{
+	unsigned char *p = out;
+	X509 *x = X509_new();
+	assert_non_null(key);
+	X509_set_version(x, X509_VERSION_3);
+	X509_gmtime_adj(X509_getm_notBefore(x), 0);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	assert_int_equal(X509_set_pubkey(x, key), 1);
+	assert_true(X509_sign(x, key, digest) > 0);
+	int len = i2d_X509(x, &p);
+	assert_in_range(len, 1, 4096);
+	X509_free(x);
+	return (size_t)len;
+}
+
+static void test_cert_parse(void **state)
+{
+	const struct {
+		EVP_PKEY *key;
+		const EVP_MD *digest;
+		bool decoded;
+	} rows[] = {
+		{EVP_RSA_gen(2048), EVP_sha256(), true}, {EVP_EC_gen("P-384"), EVP_sha384(), true},
+		{EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), NULL, false}, /* no device has one */
+	};
+	uint8_t der[4096 + 1];
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t len = make_der(rows[i].key, rows[i].digest, der);
+		X509 *x = cert_parse(der, len);
+		assert_non_null(x);
+		EVP_PKEY *key = X509_get0_pubkey(x);
+		assert_int_equal(key != NULL, rows[i].decoded);
+		if (key) { /* keys of both contexts work together */
+			assert_int_equal(EVP_PKEY_eq(key, rows[i].key), 1);
+			assert_int_equal(X509_verify(x, key), 1);
+			assert_int_equal(X509_verify(x, rows[i].key), 1);
+		}
+		X509_free(x);
+		assert_null(cert_parse(der, len + 1));
+		assert_null(cert_parse(der, len - 1));
+		EVP_PKEY_free(rows[i].key);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_codecs),
 		cmocka_unit_test(test_metric_text),
+		cmocka_unit_test(test_cert_parse),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
