@@ -76,7 +76,7 @@ def openssl(*args):
         raise SiteError(f"openssl {args[0]}: {done.stderr.strip()}")
 
 
-def make_provisioning(folder, name="prov", cn=f"rcs.{DOMAIN}"):
+def make_provisioning(folder, name="prov", cn=f"rcs.{DOMAIN}", bits=2048):
     """Root and leaf; returns (chain file leaf first, key file, root file)."""
     p = folder / name
     p.mkdir()
@@ -84,7 +84,7 @@ def make_provisioning(folder, name="prov", cn=f"rcs.{DOMAIN}"):
     ext.write_text(LEAF_EXTENSIONS)
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650", "-subj",
             f"/CN={name} demo root", "-keyout", str(p / "root.key"), "-out", str(p / "root.pem"))
-    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={cn}", "-keyout", str(p / "leaf.key"),
+    openssl("req", "-new", "-newkey", f"rsa:{bits}", "-nodes", "-subj", f"/CN={cn}", "-keyout", str(p / "leaf.key"),
             "-out", str(p / "leaf.csr"))
     openssl("x509", "-req", "-in", str(p / "leaf.csr"), "-CA", str(p / "root.pem"), "-CAkey", str(p / "root.key"),
             "-CAcreateserial", "-days", "825", "-sha256", "-extfile", str(ext), "-out", str(p / "leaf.pem"))
@@ -170,7 +170,7 @@ class Site:
     """Keys, certificates, configuration, Redis and a node in one temporary folder."""
 
     def __init__(self, build, devices=1000, seed=1, listeners=2, brokers=1, workers=0, conf=None, profile=None,
-                 durability="strict"):
+                 durability="strict", provisioning_bits=2048):
         self.bin = pathlib.Path(build).resolve() / "bin"
         # Short: the path of a unix socket has at most 107 characters.
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="muster-"))
@@ -182,7 +182,7 @@ class Site:
         self.listener_port, self.device_port = free_port(), free_port(before=1, after=2)
         self.redis_socket = self.dir / "redis.sock"
         self.redis_conf = ROOT / "deploy/redis" / f"{durability}.conf"
-        self.chain, self.key, self.root = make_provisioning(self.dir)
+        self.chain, self.key, self.root = make_provisioning(self.dir, bits=provisioning_bits)
         self._write_files(listeners, brokers, workers, conf or {}, profile)
 
     # ---- set-up ------------------------------------------------------------------------------
@@ -221,9 +221,10 @@ class Site:
         self.config = d / "muster.yaml"
         self.config.write_text(text + "\n")
 
-    def start(self):
+    def start(self, more_devices=""):
+        """more_devices: further lines for the table of names, of estates with other seeds."""
         (self.dir / "devices.csv").write_text(self.run("muster-sim", "devices", "--devices", str(self.devices), "--seed",
-                                                       str(self.seed), "--domain", DOMAIN, "--profile", "default"))
+                                                       str(self.seed), "--domain", DOMAIN, "--profile", "default") + more_devices)
         self.muster("keys", "new")
         self.muster("ca", "init")
         self.start_redis()

@@ -16,6 +16,7 @@
 #include "common/base/log.h"
 #include "common/bus/bus.h"
 #include "common/conf/cli.h"
+#include "common/net/lag.h"
 #include "common/net/tls.h"
 #include "worker/plan.h"
 #include "worker/session.h"
@@ -30,7 +31,7 @@
 #define FILES_SPARE    256 /* files that are not device connections: store, bus, log, hooks */
 #define OPTION_PLANS   1000
 
-enum { SIG_TERM, SIG_INT, SIG_HUP, N_SIGNALS };
+enum { SIG_TERM, SIG_INT, SIG_HUP, SIG_USR1, N_SIGNALS };
 
 struct link {
 	struct process *p;
@@ -49,11 +50,17 @@ struct process {
 	struct worker worker;
 	struct boot_timer alive; /* credit, beat, drain */
 	uv_signal_t signals[N_SIGNALS];
+	struct lag lag;
 	bool draining, fast, credit_dirty, ready;
 	uint64_t stop_sessions_ms, exit_ms, beat_ms;
 };
 
 static struct process process;
+
+static struct metric loop_lag = {.name = "muster_worker_loop_lag_us",
+	.help = "how late the session loop is, in microseconds",
+	.type = METRIC_HISTOGRAM,
+	.bounds = lag_bounds};
 
 static uint32_t free_slots(const struct process *p)
 {
@@ -217,6 +224,7 @@ static void close_all(struct process *p)
 	for (int i = 0; i < N_SIGNALS; i++)
 		uv_close((uv_handle_t *)&p->signals[i], NULL);
 	boot_timer_close(&p->alive, NULL);
+	lag_stop(&p->lag);
 	for (struct session *s; (s = TAILQ_FIRST(&p->worker.sessions));)
 		session_lost(s, "the worker ends before the store has answered");
 	worker_close(&p->worker);
@@ -270,11 +278,31 @@ static void send_drain(struct process *p)
 	}
 }
 
+/* SIGUSR1: what happened so far, as one log event. */
+static void log_counters(struct process *p)
+{
+	struct buf lag;
+	uint64_t max_us = 0;
+	buf_init(&lag, 1024);
+	if (lag_print(&p->lag, &lag, &max_us) == 0 && buf_add(&lag, "", 1) == 0)
+		LOG_INFO("worker.counters", KV_UINT("sessions", p->worker.n_sessions),
+			KV_INT("done", worker_metrics[WM_DONE].value),
+			KV_INT("retried", worker_metrics[WM_RETRIED].value),
+			KV_INT("exchanges", worker_metrics[WM_EXCHANGES].value),
+			KV_STR("loop_lag_counts", (const char *)lag.data),
+			KV_UINT("loop_lag_max_us", max_us));
+	buf_free(&lag);
+}
+
 static void on_signal(uv_signal_t *h, int number)
 {
 	struct process *p = h->data;
 	struct error err = {0};
 	uint64_t now = clock_boot_ms();
+	if (number == SIGUSR1) {
+		log_counters(p);
+		return;
+	}
 	if (number == SIGHUP) {
 		int rc = worker_reload(&p->worker, &err);
 		LOG_INFO("worker.reload", KV_BOOL("ok", rc == 0), KV_STR("error", err.text));
@@ -350,7 +378,7 @@ static int open_links(struct process *p, struct error *err)
 static int open_signals(struct process *p)
 {
 	static const int numbers[N_SIGNALS] = {
-		[SIG_TERM] = SIGTERM, [SIG_INT] = SIGINT, [SIG_HUP] = SIGHUP};
+		[SIG_TERM] = SIGTERM, [SIG_INT] = SIGINT, [SIG_HUP] = SIGHUP, [SIG_USR1] = SIGUSR1};
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < N_SIGNALS; i++) {
 		uv_signal_init(&p->loop, &p->signals[i]);
@@ -390,6 +418,7 @@ static int open_all(struct process *p, struct error *err)
 	p->worker.arg = p;
 	boot_timer_init(&p->alive, &p->loop, on_alive, p);
 	boot_timer_set_in(&p->alive, BUS_ALIVE_MS);
+	lag_start(&p->lag, &p->loop, &loop_lag);
 	TRY(open_signals(p));
 	return open_links(p, err);
 }

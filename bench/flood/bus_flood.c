@@ -4,9 +4,10 @@
  * with the site's Curve key, a bounded window, 24 SHA-256 hashes each (841 bytes). It measures what
  * broker and Redis admit without the TCP side of a generator on the same cores.
  *
- *   muster-bus-flood --config FILE [--count N] [--window W] [--first I]
+ *   muster-bus-flood --config FILE [--rate R] [--clients N] [--period S] [--max-drop N%] ...
  *
- * Prints one line of JSON. Threads: one (and ZeroMQ's own).
+ * Prints one line of JSON; the status is 3 when too many got another verdict than NEW or DUP.
+ * Threads: one (and ZeroMQ's own).
  */
 #include <argp.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <uv.h>
 
 #include "bench/flood/message.h"
+#include "bench/flood/options.h"
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/bus/bus.h"
@@ -23,25 +25,24 @@
 
 #define BATCH      16    /* as the listener cuts them (SPEC: README ruling 11) */
 #define GIVE_UP_MS 30000 /* no verdict for this long ends the run */
-#define CHECK_MS   100
+#define CHECK_MS   5
+#define COUNT      100000 /* defaults */
+#define WINDOW     2048
 
 struct bus_flood {
 	const char *config;
-	uint64_t count, first, window;
+	struct flood_options o;
 	uv_loop_t loop;
 	uv_timer_t timer;
 	struct bus_socket *socket;
 	struct buf message;
 	uint64_t sent, answered, verdicts[MUSTER__V1__VERDICT_CODE__VERDICT_BUSY + 1];
-	uint64_t start_us, last_us;
+	uint64_t start_us, last_us, report_us, reported;
 	bool welcome;
 };
 
 static const struct argp_option options[] = {
 	{"config", 'c', "FILE", 0, "the site's configuration", 0},
-	{"count", 'n', "N", 0, "how many Hellos [100000]", 0},
-	{"window", 'w', "W", 0, "Hellos without a verdict at most [2048]", 0},
-	{"first", 'f', "I", 0, "number of the first device [0]", 0},
 	{0},
 };
 
@@ -50,30 +51,26 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	struct bus_flood *f = state->input;
 	switch (key) {
 	case 'c': f->config = arg; return 0;
-	case 'n': f->count = strtoull(arg, NULL, 10); return 0;
-	case 'w': f->window = strtoull(arg, NULL, 10); return 0;
-	case 'f': f->first = strtoull(arg, NULL, 10); return 0;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &f->o; return 0;
 	case ARGP_KEY_END:
-		if (!f->config || !f->count || f->window < BATCH)
-			argp_error(state,
-				"--config is needed; --count at least 1, --window at least %d",
-				BATCH);
+		if (!f->config || f->o.concurrency < BATCH)
+			argp_error(state, "--config is needed; --concurrency at least %d", BATCH);
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* One batch of devices that nobody has seen. @return false when the bus takes no more now */
-static bool send_batch(struct bus_flood *f)
+/* One batch of at most so many Hellos. @return false when the bus takes no more now */
+static bool send_batch(struct bus_flood *f, uint64_t most)
 {
 	static uint8_t raw[BATCH][HELLO_MAX_LEN], address[BATCH][4];
 	Muster__V1__Hello hellos[BATCH], *list[BATCH];
 	Muster__V1__HelloBatch batch = MUSTER__V1__HELLO_BATCH__INIT;
 	Muster__V1__Envelope e = MUSTER__V1__ENVELOPE__INIT;
 	batch.hellos = list;
-	for (; batch.n_hellos < BATCH && f->sent + batch.n_hellos < f->count; batch.n_hellos++) {
+	for (; batch.n_hellos < BATCH && batch.n_hellos < most; batch.n_hellos++) {
 		size_t i = batch.n_hellos;
-		uint64_t number = f->first + f->sent + i;
+		uint64_t number = flood_device(&f->o, f->sent + i);
 		message_set_device(&f->message, number);
 		memcpy(raw[i], f->message.data, f->message.len);
 		memcpy(address[i],
@@ -95,11 +92,32 @@ static bool send_batch(struct bus_flood *f)
 	return true;
 }
 
+/* How many may leave now: due by the rate, within count and window. */
+static uint64_t sendable(const struct bus_flood *f, uint64_t now)
+{
+	uint64_t n = 0, room = f->o.concurrency - (f->sent - f->answered);
+	while (n < BATCH && n < room && flood_more(&f->o, f->sent + n, f->start_us, now) &&
+		flood_due_us(&f->o, f->start_us, f->sent + n) <= now)
+		n++;
+	return n;
+}
+
 static void fill_window(struct bus_flood *f)
 {
-	while (f->welcome && f->sent < f->count && f->sent - f->answered + BATCH <= f->window &&
-		send_batch(f))
+	uint64_t now = clock_boot_us(), n;
+	if (!f->welcome)
+		return;
+	while (f->sent - f->answered < f->o.concurrency && (n = sendable(f, now)) > 0 &&
+		/* A full batch while more is to come, as a listener under load. */
+		(n == BATCH || f->o.rate || !flood_more(&f->o, f->sent + n, f->start_us, now)) &&
+		send_batch(f, n))
 		;
+}
+
+static bool is_over(const struct bus_flood *f)
+{
+	return f->welcome && f->answered >= f->sent &&
+	       !flood_more(&f->o, f->sent, f->start_us, clock_boot_us());
 }
 
 static void on_message(
@@ -109,7 +127,7 @@ static void on_message(
 	struct bus_flood *f = arg;
 	if (e->body_case == MUSTER__V1__ENVELOPE__BODY_WELCOME) {
 		f->welcome = e->welcome->accepted;
-		f->start_us = f->last_us = clock_boot_us();
+		f->start_us = f->last_us = f->report_us = clock_boot_us();
 	} else if (e->body_case == MUSTER__V1__ENVELOPE__BODY_PING) {
 		bus_pong(s, NULL, e->ping->nonce);
 	} else if (e->body_case == MUSTER__V1__ENVELOPE__BODY_VERDICT_BATCH) {
@@ -119,7 +137,7 @@ static void on_message(
 		f->last_us = clock_boot_us();
 	}
 	fill_window(f);
-	if (f->answered >= f->count)
+	if (is_over(f))
 		uv_stop(&f->loop);
 }
 
@@ -132,12 +150,33 @@ static void on_event(struct bus_socket *s, enum bus_event event, const char *det
 		fprintf(stderr, "muster-bus-flood: refused: %s\n", detail);
 }
 
+/* The line of --report-interval. */
+static void report_interval(struct bus_flood *f, uint64_t now)
+{
+	if (!f->welcome || f->o.report_s <= 0 || (double)(now - f->report_us) < f->o.report_s * 1e6)
+		return;
+	fprintf(stderr, "%.1f s: sent %llu, answered %llu (%.0f/s)\n",
+		(double)(now - f->start_us) / 1e6, (unsigned long long)f->sent,
+		(unsigned long long)f->answered,
+		(double)(f->answered - f->reported) * 1e6 / (double)(now - f->report_us));
+	f->reported = f->answered;
+	f->report_us = now;
+}
+
 static void on_check(uv_timer_t *timer)
 {
 	struct bus_flood *f = timer->data;
+	uint64_t now = clock_boot_us();
 	fill_window(f);
-	if (f->last_us && clock_boot_us() - f->last_us > GIVE_UP_MS * 1000u)
+	report_interval(f, now);
+	if (is_over(f) || now - f->last_us > GIVE_UP_MS * 1000u)
 		uv_stop(&f->loop);
+}
+
+static uint64_t accepted(const struct bus_flood *f)
+{
+	return f->verdicts[MUSTER__V1__VERDICT_CODE__VERDICT_NEW] +
+	       f->verdicts[MUSTER__V1__VERDICT_CODE__VERDICT_DUP];
 }
 
 static void report(const struct bus_flood *f)
@@ -161,7 +200,7 @@ static int run(struct bus_flood *f, const struct conf *conf, struct error *err)
 	TRY(message_make(&f->message));
 	TRY(bus_open(&bus, &f->loop, "listener", conf->bus.curve ? conf->bus.keys_dir : NULL, err));
 	int rc = bus_dealer(&f->socket, bus, conf->bus.brokers[0].front,
-		(int)f->window + BUS_HWM_SLACK, &handler, f, err);
+		(int)f->o.concurrency + BUS_HWM_SLACK, &handler, f, err);
 	if (rc == 0) {
 		uv_timer_init(&f->loop, &f->timer);
 		f->timer.data = f;
@@ -177,22 +216,25 @@ static int run(struct bus_flood *f, const struct conf *conf, struct error *err)
 
 int main(int argc, char **argv)
 {
+	static const struct argp_child children[] = {{&flood_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, on_option, NULL,
-		"muster-bus-flood: Hellos straight into a broker.", NULL, NULL, NULL};
+		"muster-bus-flood: Hellos straight into a broker.", children, NULL, NULL};
 	static struct conf conf;
-	static struct bus_flood f = {.count = 100000, .window = 2048};
+	static struct bus_flood f;
 	struct error err = {0};
+	flood_defaults(&f.o, COUNT, WINDOW);
 	argp_parse(&argp, argc, argv, 0, NULL, &f);
 	uv_loop_init(&f.loop);
 	int rc = conf_load(f.config, &conf, &err);
 	if (rc == 0)
 		rc = run(&f, &conf, &err);
-	if (rc < 0) {
-		fprintf(stderr, "muster-bus-flood: %s\n", err.text);
-		return 1;
+	if (rc < 0 || !f.welcome) {
+		fprintf(stderr, "muster-bus-flood: %s\n",
+			err.text[0] ? err.text : "no broker answered");
+		return FLOOD_FATAL;
 	}
 	report(&f);
 	buf_free(&f.message);
 	uv_loop_close(&f.loop);
-	return f.answered == f.count ? 0 : 1;
+	return flood_status(&f.o, f.sent, accepted(&f));
 }

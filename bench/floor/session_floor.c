@@ -5,11 +5,11 @@
  * the worker costs beyond this is ours. The client runs in one thread and its CPU time alone is
  * counted; the device's side runs in another.
  *
- *   session_floor COUNT MUTUAL SERVER EXCHANGES REQUEST_BYTES ANSWER_BYTES SIGNATURES
+ *   session_floor COUNT SETUP SERVER EXCHANGES REQUEST_BYTES ANSWER_BYTES SIGNATURES [VARIANT]
  *
- * per COUNT sessions: MUTUAL handshakes with client certificate, SERVER handshakes without,
- * EXCHANGES of the two sizes, spread over the connections, SIGNATURES certificates issued. Prints
- * one line of JSON; limits.md 6 has the fit to expect.
+ * per COUNT sessions: SETUP handshakes as the variant says (mutual certificates, or PSK), SERVER
+ * handshakes without client certificate, EXCHANGES of the two sizes, spread over the connections,
+ * SIGNATURES certificates issued. Prints one line of JSON; limits.md 6 has the fit to expect.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -26,15 +26,39 @@
 
 #define BODY_MAX 65536
 #define BITS     2048
+#define CHAIN    6  /* longest on-die chain */
+#define PSK_LEN  32 /* SPEC: tls.md, PPS */
+
+/* How a setup session begins. */
+struct variant {
+	const char *name;
+	int our_bits; /* provisioning key; 0 = PSK */
+	int n_ondie;  /* certificates of the device's P-384 chain; 0 = self-signed RSA 2048 */
+};
+
+static const struct variant variants[] = {
+	{"rsa2048", 2048, 0},
+	{"rsa3072", 3072, 0},
+	{"psk", 0, 0},
+	{"ondie4", 2048, 4},
+	{"ondie6", 2048, 6},
+};
 
 struct plan {
-	long n_sessions, n_mutual, n_server, n_exchanges, request_len, answer_len, n_signatures;
+	long n_sessions, n_setup, n_server, n_exchanges, request_len, answer_len, n_signatures;
 };
 
 struct side {
 	struct plan plan;
-	SSL_CTX *mutual, *server;
+	SSL_CTX *setup, *server;
 	int listen_fd;
+	double cpu_us; /* of the device's side */
+};
+
+struct identity {
+	EVP_PKEY *key;
+	X509 *chain[CHAIN]; /* leaf first */
+	int n;
 };
 
 static void die(const char *what)
@@ -66,29 +90,92 @@ static X509 *make_certificate(EVP_PKEY *key, EVP_PKEY *ca_key, const char *cn)
 	return cert;
 }
 
-static int accept_any(X509_STORE_CTX *store, void *arg)
+/* One self-signed RSA certificate, or a P-384 chain whose links sign each other. */
+static struct identity make_identity(int bits, int n_chain, const char *cn)
+{
+	struct identity id = {.n = n_chain ? n_chain : 1};
+	EVP_PKEY *keys[CHAIN] = {0};
+	for (int i = 0; i < id.n; i++)
+		keys[i] = n_chain ? EVP_EC_gen("P-384") : EVP_RSA_gen((unsigned)bits);
+	for (int i = 0; i < id.n; i++)
+		id.chain[i] = make_certificate(keys[i], keys[i + 1 < id.n ? i + 1 : i], cn);
+	id.key = keys[0];
+	for (int i = 1; i < id.n; i++)
+		EVP_PKEY_free(keys[i]);
+	return id;
+}
+
+/* What a client must do with a chain: check each signature. A single certificate is accepted by its
+ * hash, as the worker does. */
+static int accept_chain(X509_STORE_CTX *store, void *arg)
 {
 	(void)arg;
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(store);
+	for (int i = 0; i + 1 < sk_X509_num(chain); i++)
+		if (X509_verify(sk_X509_value(chain, i),
+			    X509_get0_pubkey(sk_X509_value(chain, i + 1))) != 1)
+			return 0;
 	X509_STORE_CTX_set_error(store, X509_V_OK);
 	return 1;
 }
 
-static SSL_CTX *make_ctx(const SSL_METHOD *method, EVP_PKEY *key, X509 *cert, int ask)
+static void use_identity(SSL_CTX *ctx, const struct identity *id)
+{
+	if (SSL_CTX_use_certificate(ctx, id->chain[0]) != 1 ||
+		SSL_CTX_use_PrivateKey(ctx, id->key) != 1)
+		die("certificate refused");
+	for (int i = 1; i < id->n; i++)
+		if (SSL_CTX_add1_chain_cert(ctx, id->chain[i]) != 1)
+			die("chain refused");
+}
+
+static SSL_CTX *make_ctx(const SSL_METHOD *method, const struct identity *id, int ask)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_cipher_list(ctx, "ECDHE-RSA-AES128-GCM-SHA256");
+	SSL_CTX_set_cipher_list(ctx, "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256");
 	SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384");
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
-	SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, accept_chain, NULL);
 	SSL_CTX_set_verify(ctx, ask ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-	if (cert &&
-		(SSL_CTX_use_certificate(ctx, cert) != 1 || SSL_CTX_use_PrivateKey(ctx, key) != 1))
-		die("certificate refused");
+	if (id)
+		use_identity(ctx, id);
 	return ctx;
+}
+
+static unsigned int psk_client(SSL *ssl, const char *hint, char *identity,
+	unsigned int identity_max, unsigned char *psk, unsigned int psk_max)
+{
+	(void)ssl, (void)hint;
+	if (psk_max < PSK_LEN)
+		return 0;
+	snprintf(identity, identity_max, "AAAAAAAA");
+	memset(psk, 1, PSK_LEN);
+	return PSK_LEN;
+}
+
+static unsigned int psk_server(
+	SSL *ssl, const char *identity, unsigned char *psk, unsigned int psk_max)
+{
+	(void)ssl, (void)identity;
+	if (psk_max < PSK_LEN)
+		return 0;
+	memset(psk, 1, PSK_LEN);
+	return PSK_LEN;
+}
+
+/* The PSK setup of old firmware: TLS 1.0, which the packaged OpenSSL allows at level 0 only. */
+static void use_psk(SSL_CTX *ctx)
+{
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
+	SSL_CTX_set_max_proto_version(ctx, TLS1_VERSION);
+	SSL_CTX_set_cipher_list(ctx, "PSK-AES128-CBC-SHA");
+	SSL_CTX_set_psk_client_callback(ctx, psk_client);
+	SSL_CTX_set_psk_server_callback(ctx, psk_server);
 }
 
 static void read_all(SSL *ssl, char *buf, long len)
@@ -104,7 +191,7 @@ static void read_all(SSL *ssl, char *buf, long len)
 /* The exchanges of connection i of n. */
 static long share(const struct plan *p, long i)
 {
-	long n = p->n_mutual + p->n_server;
+	long n = p->n_setup + p->n_server;
 	return p->n_exchanges * (i + 1) / n - p->n_exchanges * i / n;
 }
 
@@ -113,11 +200,12 @@ static void *device_side(void *arg)
 	struct side *s = arg;
 	const struct plan *p = &s->plan;
 	static char buf[BODY_MAX];
+	double start = thread_cpu_us();
 	for (long k = 0; k < p->n_sessions; k++) {
-		for (long i = 0; i < p->n_mutual + p->n_server; i++) {
+		for (long i = 0; i < p->n_setup + p->n_server; i++) {
 			int one = 1, fd = accept(s->listen_fd, NULL, NULL);
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-			SSL *ssl = SSL_new(i < p->n_mutual ? s->mutual : s->server);
+			SSL *ssl = SSL_new(i < p->n_setup ? s->setup : s->server);
 			SSL_set_fd(ssl, fd);
 			if (SSL_accept(ssl) != 1)
 				die("device side handshake failed");
@@ -130,6 +218,7 @@ static void *device_side(void *arg)
 			close(fd);
 		}
 	}
+	s->cpu_us = thread_cpu_us() - start;
 	return NULL;
 }
 
@@ -141,7 +230,7 @@ static void client_connection(const struct side *s, const struct sockaddr_in *to
 	if (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0)
 		die("connect failed");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	SSL *ssl = SSL_new(i < p->n_mutual ? s->mutual : s->server);
+	SSL *ssl = SSL_new(i < p->n_setup ? s->setup : s->server);
 	SSL_set_fd(ssl, fd);
 	if (SSL_connect(ssl) != 1)
 		die("handshake failed");
@@ -158,7 +247,7 @@ static double client_side(const struct side *s, const struct sockaddr_in *to, EV
 {
 	double start = thread_cpu_us();
 	for (long k = 0; k < s->plan.n_sessions; k++) {
-		for (long i = 0; i < s->plan.n_mutual + s->plan.n_server; i++)
+		for (long i = 0; i < s->plan.n_setup + s->plan.n_server; i++)
 			client_connection(s, to, i);
 		for (long i = 0; i < s->plan.n_signatures; i++)
 			X509_free(make_certificate(key, key, "device.corp.example.com"));
@@ -166,28 +255,49 @@ static double client_side(const struct side *s, const struct sockaddr_in *to, EV
 	return (thread_cpu_us() - start) / (double)s->plan.n_sessions;
 }
 
-int main(int argc, char **argv)
+static const struct variant *find_variant(const char *name)
+{
+	for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++)
+		if (strcmp(variants[i].name, name) == 0)
+			return &variants[i];
+	die("no such variant: rsa2048, rsa3072, psk, ondie4, ondie6");
+	return NULL;
+}
+
+static struct plan read_plan(char **argv)
 {
 	long v[7];
-	if (argc != 8)
-		die("usage: session_floor COUNT MUTUAL SERVER EXCHANGES REQUEST_BYTES ANSWER_BYTES "
-		    "SIGNATURES");
 	for (int i = 0; i < 7; i++)
-		v[i] = strtol(argv[i + 1], NULL, 10);
+		v[i] = strtol(argv[i], NULL, 10);
 	struct plan plan = {v[0], v[1], v[2], v[3], v[4], v[5], v[6]};
-	if (plan.n_sessions < 1 || plan.n_mutual + plan.n_server < 1 || plan.request_len < 1 ||
+	if (plan.n_sessions < 1 || plan.n_setup + plan.n_server < 1 || plan.request_len < 1 ||
 		plan.answer_len < 1 || plan.request_len > BODY_MAX || plan.answer_len > BODY_MAX)
 		die("counts and sizes must be at least 1, sizes at most 65536");
+	return plan;
+}
 
-	EVP_PKEY *device_key = EVP_RSA_gen(BITS), *our_key = EVP_RSA_gen(BITS);
-	X509 *device = make_certificate(device_key, device_key, "device"),
-	     *ours = make_certificate(our_key, our_key, "us");
+int main(int argc, char **argv)
+{
+	if (argc != 8 && argc != 9)
+		die("usage: session_floor COUNT SETUP SERVER EXCHANGES REQUEST_BYTES ANSWER_BYTES "
+		    "SIGNATURES [VARIANT]");
+	const struct plan plan = read_plan(argv + 1);
+	const struct variant *v = find_variant(argc == 9 ? argv[8] : "rsa2048");
+
+	const struct identity device = make_identity(BITS, 0, "device"),
+			      in_setup = make_identity(BITS, v->n_ondie, "device in setup"),
+			      us = make_identity(v->our_bits ? v->our_bits : BITS, 0, "us"),
+			      ca = make_identity(BITS, 0, "issuer");
 	struct side server = {.plan = plan,
-		.mutual = make_ctx(TLS_server_method(), device_key, device, 1),
-		.server = make_ctx(TLS_server_method(), device_key, device, 0)};
+		.setup = make_ctx(TLS_server_method(), &in_setup, v->our_bits != 0),
+		.server = make_ctx(TLS_server_method(), &device, 0)};
 	struct side client = {.plan = plan,
-		.mutual = make_ctx(TLS_client_method(), our_key, ours, 1),
-		.server = make_ctx(TLS_client_method(), NULL, NULL, 1)};
+		.setup = make_ctx(TLS_client_method(), &us, v->our_bits != 0),
+		.server = make_ctx(TLS_client_method(), NULL, 1)};
+	if (!v->our_bits) {
+		use_psk(server.setup);
+		use_psk(client.setup);
+	}
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t to_len = sizeof to;
 	server.listen_fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -199,10 +309,12 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	if (pthread_create(&thread, NULL, device_side, &server) != 0)
 		die("cannot start a thread");
-	double cpu_us = client_side(&client, &to, our_key);
+	double cpu_us = client_side(&client, &to, ca.key);
 	pthread_join(thread, NULL);
-	printf("{\"cpu_us_per_session\": %.1f, \"sessions\": %ld, \"exchanges\": %ld, "
-	       "\"signatures\": %ld}\n",
-		cpu_us, plan.n_sessions, plan.n_exchanges, plan.n_signatures);
+	printf("{\"variant\": \"%s\", \"cpu_us_per_session\": %.1f, \"device_us_per_session\": "
+	       "%.1f, "
+	       "\"sessions\": %ld, \"exchanges\": %ld, \"signatures\": %ld}\n",
+		v->name, cpu_us, server.cpu_us / (double)plan.n_sessions, plan.n_sessions,
+		plan.n_exchanges, plan.n_signatures);
 	return 0;
 }

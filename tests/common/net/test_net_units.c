@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/net/addr.h"
+#include "common/net/lag.h"
 #include "common/net/proxy.h"
 #include "common/net/timer.h"
 
@@ -271,6 +272,32 @@ static void deadline_moves(void **state)
 	}
 }
 
+/* A probe that came 50 ms late held up those due 20 and 40 ms later: three entries, not one. */
+static void lag_counts_what_a_stall_held_up(void **state)
+{
+	(void)state;
+	struct metric m = {.name = "lag", .type = METRIC_HISTOGRAM, .bounds = lag_bounds};
+	struct lag lag = {.histogram = &m};
+	struct buf text;
+	uint64_t max_us = 0;
+	buf_init(&text, 1024);
+	lag_note(&lag, 400);
+	lag_note(&lag, 50000);
+	lag_note(&lag, 0);
+	assert_int_equal(m.count, 5);
+	assert_int_equal(lag_print(&lag, &text, &max_us), 0);
+	assert_int_equal(max_us, 50000);
+	/* 1, 2, 3, 5, 10, 20, 30, 50 ms, ...: 400 us and 0; 10 ms; 30 ms; 50 ms */
+	assert_int_equal(text.len, strlen("2,0,0,0,1,0,1,1,0,0,0,0,0,0,0"));
+	assert_memory_equal(text.data, "2,0,0,0,1,0,1,1,0,0,0,0,0,0,0", text.len);
+	buf_free(&text);
+	buf_init(&text, 1024);
+	lag_note(&lag, 5000001);
+	assert_int_equal(lag_print(&lag, &text, &max_us), 0);
+	assert_int_equal(text.data[text.len - 1], '1'); /* beyond the last bound */
+	buf_free(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +307,7 @@ int main(void)
 		cmocka_unit_test(addresses_compare),
 		cmocka_unit_test(proxy_headers),
 		cmocka_unit_test(proxy_leaves_the_payload),
+		cmocka_unit_test(lag_counts_what_a_stall_held_up),
 		cmocka_unit_test(deadline_moves),
 	};
 
