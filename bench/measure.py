@@ -8,7 +8,9 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
+import threading
 
 from estate import Process, Site, SiteError, free_port, wait_for
 
@@ -181,6 +183,39 @@ def listening(port):
 def session_floor(ctx, exchanges, connections, signatures=0, variant="rsa2048", sessions=300):
     """CPU of the same handshakes and exchanges with nothing around them, both sides: {"cpu_us_per_session", "device_us_per_session"}."""
     return ctx.run("session_floor", sessions, 1, max(connections - 1, 1), exchanges, REQUEST_BYTES, ANSWER_BYTES, signatures, variant)
+
+
+def store_costs(ctx, durability, count, depth=256):
+    """Each function of the store alone in a fresh Redis: {name: {"redis_us", "client_us", "per_s"}}; and SET as a yardstick."""
+    site = Site(ctx.build, devices=1, durability=durability)
+    try:
+        site.start_redis()
+        got = ctx.run("store_load", f"unix://{site.redis_socket}", site.redis.pid, count, depth)
+        before = threads_cpu_ns(site.redis.pid)
+        redis_benchmark(site, count)
+        out = {f["name"]: f for f in got["functions"]}
+        out["SET"] = {"redis_us": (threads_cpu_ns(site.redis.pid) - before) / 1e3 / count}
+        return out
+    finally:
+        site.stop()
+        site.remove()
+
+
+def redis_benchmark(site, count):
+    """SETs of 500 bytes, pipelined: what Redis itself costs for a command of the size of ours."""
+    value = b"x" * 500
+    blob = b"".join(b"*3\r\n$3\r\nSET\r\n$10\r\nkey%07d\r\n$500\r\n%s\r\n" % (i, value) for i in range(count))
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(site.redis_socket))
+        sender = threading.Thread(target=s.sendall, args=(blob,))
+        sender.start()
+        left = count * len(b"+OK\r\n")
+        while left > 0:
+            got = len(s.recv(65536))
+            if not got:
+                raise SiteError("redis closed the connection")
+            left -= got
+        sender.join()
 
 
 # ---- the evidence of the devices ---------------------------------------------------------------

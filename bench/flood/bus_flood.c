@@ -42,7 +42,7 @@ struct bus_flood {
 };
 
 static const struct argp_option options[] = {
-	{"config", 'c', "FILE", 0, "the site's configuration", 0},
+	{"config", 'C', "FILE", 0, "the site's configuration", 0},
 	{0},
 };
 
@@ -50,7 +50,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 {
 	struct bus_flood *f = state->input;
 	switch (key) {
-	case 'c': f->config = arg; return 0;
+	case 'C': f->config = arg; return 0;
 	case ARGP_KEY_INIT: state->child_inputs[0] = &f->o; return 0;
 	case ARGP_KEY_END:
 		if (!f->config || f->o.concurrency < BATCH)
