@@ -74,7 +74,8 @@ enum auth_result auth_check(struct device *d, const struct auth_request *rq, con
 		return AUTH_CHALLENGE;
 	char ha1[33];
 	hex_encode(d->ha1, sizeof d->ha1, ha1);
-	bool qop = a.qop == DIGEST_QOP_AUTH || (a.qop == DIGEST_QOP_AUTH_INT && d->as->auth_int);
+	bool qop =
+		a.qop == DIGEST_QOP_AUTH || (a.qop == DIGEST_QOP_AUTH_INT && d->as->http.auth_int);
 	*why = "credentials";
 	if (strcmp(a.user, "admin") != 0 || strcmp(a.realm, d->realm) != 0 ||
 		strcmp(a.uri, rq->uri) != 0 || !qop || a.alg != DIGEST_MD5 ||
@@ -104,7 +105,7 @@ void auth_challenge(struct device *d, struct buf *out)
 	(void)buf_addf(out,
 		"WWW-Authenticate: Digest realm=\"%s\", "
 		"nonce=\"%s\",stale=\"false\",qop=\"%s\"\r\n",
-		d->realm, n->text, d->as->auth_int ? "auth,auth-int" : "auth");
+		d->realm, n->text, d->as->http.auth_int ? "auth,auth-int" : "auth");
 }
 
 void auth_reset(struct device *d)

@@ -2,6 +2,7 @@
 /* State of one simulated device; see device.h. */
 #include "bench/sim/device.h"
 
+#include "bench/sim/classes/class.h"
 #include "bench/sim/quirk.h"
 #include "bench/sim/rng.h"
 #include "common/base/clock.h"
@@ -20,6 +21,11 @@
 bool device_has(const struct device *d, enum fault f)
 {
 	return (d->faults >> f) & 1u;
+}
+
+bool device_has_kvm(const struct device *d)
+{
+	return !absent_class(d->as->absent, CLASS_kvm_sap);
 }
 
 void device_identity(struct device *d, uint64_t seed, size_t index, const char *domain)
@@ -118,17 +124,25 @@ static void drop_store(struct device *d)
 	d->next_key = d->next_cert = 0;
 }
 
+/* The self-signed certificate: of its kind, or of the usual one behind an on-die chain. */
+static const struct pool_self *own_certificate(const struct device *d)
+{
+	int kind = d->as->certificate.setup;
+	return &d->pool->self[kind < SETUP_SELF_N ? kind : SETUP_RSA2048][d->self];
+}
+
 static void default_certificate(struct device *d)
 {
-	if (!d->as->readonly_cert)
+	if (!d->as->certificate.listed)
 		return;
+	const struct pool_self *self = own_certificate(d);
 	struct dev_cert *c = device_cert_add(d);
-	c->x509 = d->pool->self[d->self];
+	c->x509 = self->x509;
 	X509_up_ref(c->x509);
-	c->der_len = d->pool->self_der_len[d->self];
+	c->der_len = self->der_len;
 	c->der = malloc(c->der_len);
 	if (c->der)
-		memcpy(c->der, d->pool->self_der[d->self], c->der_len);
+		memcpy(c->der, self->der, c->der_len);
 	c->readonly = true;
 }
 
@@ -152,7 +166,7 @@ void device_enter_setup(struct device *d, bool full)
 	}
 	d->staged = (struct tls_conf){.cert = -1};
 	d->staged.setting[TLS_LOCAL].nonsecure = true;
-	d->staged.setting[TLS_REMOTE].nonsecure = !d->as->no_clear_ports;
+	d->staged.setting[TLS_REMOTE].nonsecure = d->as->clear_ports;
 	d->committed = d->staged;
 	d->clock_set = false;
 	d->n_commits = d->n_commit_calls = d->n_genkey = d->n_not_now = d->n_binds = 0;
@@ -187,6 +201,7 @@ void device_free(struct device *d)
 {
 	drop_store(d);
 	parts_free(d);
+	OPENSSL_free(d->rom);
 }
 
 int64_t device_time(const struct device *d)
@@ -313,18 +328,42 @@ void device_reboot(struct device *d)
 	memset(d->enums, 0, sizeof d->enums);
 }
 
-void device_shown(struct device *d, X509 **cert, EVP_PKEY **key)
+/* Leaf, AMT CA, Kernel CA, ROM CA of this machine, and the two above it. SPEC: tls.md 6 */
+static void show_ondie(struct device *d, struct shown *out)
 {
-	*cert = d->pool->self[d->self];
-	*key = d->pool->keys[d->self % d->pool->n].pkey;
+	const struct ondie *o = &d->pool->ondie;
+	const struct ondie_set *s = &o->sets[d->index % ONDIE_SETS];
+	if (!d->rom)
+		d->rom = ondie_rom(o, d->index, &d->uuid, &d->rom_len);
+	const unsigned char *at = d->rom;
+	out->rom = at ? d2i_X509(NULL, &at, (long)d->rom_len) : NULL;
+	out->cert = s->leaf;
+	out->key = s->leaf_key;
+	X509 *const chain[] = {s->amt, s->kernel, out->rom, o->issuing, o->intermediate};
+	memcpy(out->chain, chain, sizeof chain);
+	out->n_chain = !out->rom ? 2 : d->as->certificate.setup == SETUP_ONDIE4 ? 3 : 5;
+}
+
+void device_shown(struct device *d, struct shown *out)
+{
+	const struct pool_self *self = own_certificate(d);
+	*out = (struct shown){.cert = self->x509, .key = self->pkey};
+	if (d->state != DEV_POST && d->as->certificate.setup >= SETUP_SELF_N)
+		show_ondie(d, out);
 	if (d->state != DEV_POST || device_has(d, FAULT_WRONG_CERT))
 		return;
 	struct dev_cert *c = device_cert(d, d->committed.cert);
 	struct dev_key *k = c ? device_cert_key(d, c) : NULL;
 	if (k) {
-		*cert = c->x509;
-		*key = k->pkey;
+		out->cert = c->x509;
+		out->key = k->pkey;
 	}
+}
+
+void shown_free(struct shown *s)
+{
+	X509_free(s->rom);
+	s->rom = NULL;
 }
 
 static void final_store(struct device *d, struct ledger *l)
@@ -393,9 +432,9 @@ void device_final(struct device *d)
 	ledger_bool(l, "mutual", t->mutual);
 	ledger_uint(l, "redir_state", s->redir_state);
 	ledger_bool(l, "redir_listener", s->redir_listener);
-	ledger_bool(l, "kvm_class", d->as->kvm);
+	ledger_bool(l, "kvm_class", device_has_kvm(d));
 	ledger_uint(l, "kvm_state", s->kvm_state);
-	ledger_bool(l, "optin_class", d->as->opt_in);
+	ledger_bool(l, "optin_class", !absent_class(d->as->absent, CLASS_opt_in));
 	ledger_uint(l, "optin", s->optin_required);
 	ledger_uint(l, "webui_state", s->webui_state);
 	ledger_uint(l, "power_scheme", s->power_scheme);

@@ -125,8 +125,10 @@ struct device {
 	struct dev_cert certs[DEVICE_CERTS_MAX];
 	int next_key, next_cert; /* handles are not used again within a generation */
 	unsigned self;           /* which setup certificate of the pool */
-	uint32_t power;          /* of the system: CIM PowerState, enum power_state */
-	int64_t clock_offset_s;  /* device time - true time */
+	uint8_t *rom;            /* DER of the ROM CA of this machine, once it was shown */
+	size_t rom_len;
+	uint32_t power;         /* of the system: CIM PowerState, enum power_state */
+	int64_t clock_offset_s; /* device time - true time */
 	bool clock_set;
 
 	unsigned n_commits; /* changes in-setup -> configured in this generation */
@@ -164,6 +166,9 @@ bool device_has(const struct device *d, enum fault f);
 /** Give the device its host and domain name, as somebody does who types them into MEBx; after
  * device_start(). */
 void device_name(struct device *d);
+
+/** Whether the release has KVM redirection. */
+bool device_has_kvm(const struct device *d);
 
 /** Identity of device number index of a seeded estate: UUID, name and generator. */
 void device_identity(struct device *d, uint64_t seed, size_t index, const char *domain);
@@ -208,8 +213,19 @@ void device_commit(struct device *d);
 /** The engine starts anew: what is staged is gone. */
 void device_reboot(struct device *d);
 
-/** Certificate and key to show on 16993 now: the committed one, or the setup one. */
-void device_shown(struct device *d, X509 **cert, EVP_PKEY **key);
+/* What a device shows on 16993. Nothing is owned but rom. */
+struct shown {
+	X509 *cert;
+	EVP_PKEY *key;
+	X509 *chain[5]; /* of the on-die authority, in order */
+	size_t n_chain;
+	X509 *rom; /* the machine's own, one of chain; for shown_free() */
+};
+
+/** Certificate and key to show now: the committed ones, or those of setup. End with shown_free().
+ */
+void device_shown(struct device *d, struct shown *out);
+void shown_free(struct shown *s);
 
 /** The last line of the device in the ledger. */
 void device_final(struct device *d);

@@ -40,9 +40,10 @@ static int load_roots(struct estate *e, struct error *err)
 	FILE *f = fopen(path, "re");
 	ENSURE(f, err, -errno, "%s: %s", path, strerror(errno));
 	for (X509 *x; e->n_roots < ESTATE_ROOTS_MAX && (x = PEM_read_X509(f, NULL, NULL, NULL));) {
-		unsigned len = 0;
-		X509_digest(x, EVP_sha256(), e->roots[e->n_roots++].sha256, &len);
+		bool ok = judge_hash_root(&e->roots[e->n_roots++], x);
 		X509_free(x);
+		if (!ok)
+			break;
 	}
 	fclose(f);
 	ENSURE(e->n_roots > 0, err, E_CONFIG, "%s: no certificate in PEM form", path);

@@ -103,6 +103,9 @@ struct tls_side {
 	unsigned number; /* of the connection in the run */
 };
 
+/** The firmware's verdict on our chain, leaf first. */
+enum judge_code tlsd_judge(const struct estate *e, const struct device *d, STACK_OF(X509) * chain);
+
 /** Context for a connection to this device now. */
 SSL_CTX *tlsd_context(struct estate *e, const struct device *d);
 

@@ -115,6 +115,26 @@ static void landed(struct flight *f, const char *result)
 	boot_timer_close(&f->timer, flight_freed);
 }
 
+/* The hashes of its roots that this release lists. SPEC: hello.md 5.5 */
+static size_t list_hashes(const struct estate *e, const struct device *d, struct hello_hash *out)
+{
+	const struct personality_hello *lists = &d->as->hello;
+	size_t n = 0;
+	for (size_t i = 0; i < e->n_roots; i++) {
+		const struct judge_hash *h = &e->roots[i];
+		if (lists->sha1)
+			out[n++] = (struct hello_hash){
+				.alg = HELLO_SHA1, .len = sizeof h->sha1, .hash = h->sha1};
+		if (lists->sha256)
+			out[n++] = (struct hello_hash){
+				.alg = HELLO_SHA256, .len = sizeof h->sha256, .hash = h->sha256};
+		if (lists->sha384)
+			out[n++] = (struct hello_hash){
+				.alg = HELLO_SHA384, .len = sizeof h->sha384, .hash = h->sha384};
+	}
+	return n;
+}
+
 static void on_opened(struct conn *c, void *arg)
 {
 	struct flight *f = arg;
@@ -123,14 +143,12 @@ static void on_opened(struct conn *c, void *arg)
 		.version = HELLO_V_PKI,
 		.retry_count = f->retry,
 		.uuid = f->d->uuid};
-	struct hello_hash hashes[ESTATE_ROOTS_MAX];
-	for (size_t i = 0; i < e->n_roots; i++)
-		hashes[i] = (struct hello_hash){
-			.alg = HELLO_SHA256, .len = 32, .hash = e->roots[i].sha256};
+	struct hello_hash hashes[3 * ESTATE_ROOTS_MAX];
+	size_t n_hashes = list_hashes(e, f->d, hashes);
 	struct buf raw;
 	struct error err = {0};
 	buf_init(&raw, HELLO_MAX_LEN);
-	if (hello_encode(&raw, &msg, hashes, e->n_roots, &err) == 0 &&
+	if (hello_encode(&raw, &msg, hashes, n_hashes, &err) == 0 &&
 		conn_write(c, raw.data, raw.len) == 0) {
 		f->sent = true;
 		e->counts.hellos++;

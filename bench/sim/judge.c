@@ -27,6 +27,7 @@ const char *judge_name(enum judge_code code)
 		[JUDGE_DOMAIN] = "domain",
 		[JUDGE_DATES] = "dates",
 		[JUDGE_SHA1] = "sha1",
+		[JUDGE_WEAK_DIGEST] = "weak_digest",
 		[JUDGE_WEAK_KEY] = "weak_key",
 		[JUDGE_NOT_RSA] = "not_rsa",
 		[JUDGE_TOO_LONG] = "too_long",
@@ -108,15 +109,26 @@ static enum judge_code judge_links(STACK_OF(X509) * chain)
 	return JUDGE_OK;
 }
 
+bool judge_hash_root(struct judge_hash *out, const X509 *root)
+{
+	return X509_digest(root, EVP_sha1(), out->sha1, NULL) == 1 &&
+	       X509_digest(root, EVP_sha256(), out->sha256, NULL) == 1 &&
+	       X509_digest(root, EVP_sha384(), out->sha384, NULL) == 1;
+}
+
 static bool root_listed(X509 *root, const struct judge_rules *rules)
 {
-	uint8_t sha[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	if (!X509_digest(root, EVP_sha256(), sha, &len))
+	struct judge_hash h;
+	if (!judge_hash_root(&h, root))
 		return false;
-	for (size_t i = 0; i < rules->n_roots; i++)
-		if (memcmp(rules->roots[i].sha256, sha, sizeof rules->roots[i].sha256) == 0)
+	for (size_t i = 0; i < rules->n_roots; i++) {
+		const struct judge_hash *r = &rules->roots[i];
+		if ((rules->lists->sha1 && memcmp(r->sha1, h.sha1, sizeof h.sha1) == 0) ||
+			(rules->lists->sha256 &&
+				memcmp(r->sha256, h.sha256, sizeof h.sha256) == 0) ||
+			(rules->lists->sha384 && memcmp(r->sha384, h.sha384, sizeof h.sha384) == 0))
 			return true;
+	}
 	return false;
 }
 
@@ -176,22 +188,30 @@ static enum judge_code judge_name_of(X509 *leaf, const struct judge_rules *rules
 	return rules->unknown_ok && san_fits(leaf, rules->suffix) ? JUDGE_OK : JUDGE_DOMAIN;
 }
 
+/* Whether a signature's digest is weaker than the release wants. */
+static bool digest_weak(int nid, enum chain_digest weakest)
+{
+	if (nid == NID_sha1 || nid == NID_md5)
+		return weakest > CHAIN_SHA1;
+	return weakest == CHAIN_SHA384 && nid != NID_sha384 && nid != NID_sha512;
+}
+
 static enum judge_code judge_algorithms(STACK_OF(X509) * chain, const struct judge_rules *rules)
 {
+	unsigned least = rules->unknown_ok ? rules->chain->lenient_bits : rules->chain->bits;
 	for (int i = 0; i < sk_X509_num(chain); i++) {
 		X509 *x = sk_X509_value(chain, i);
 		EVP_PKEY *key = X509_get0_pubkey(x);
 		int digest = 0, pk = 0;
 		OBJ_find_sigid_algs(X509_get_signature_nid(x), &digest, &pk);
-		if (!rules->sha1_chain && (digest == NID_sha1 || digest == NID_md5))
-			return JUDGE_SHA1;
+		if (digest_weak(digest, (enum chain_digest)rules->chain->digest))
+			return digest == NID_sha256 ? JUDGE_WEAK_DIGEST : JUDGE_SHA1;
 		if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
 			if (!rules->unknown_ok)
 				return JUDGE_NOT_RSA;
 			continue;
 		}
-		int bits = EVP_PKEY_get_bits(key);
-		if (bits < 2047 && !(rules->sha1_chain && rules->unknown_ok))
+		if (EVP_PKEY_get_bits(key) < (int)least)
 			return JUDGE_WEAK_KEY;
 	}
 	return JUDGE_OK;

@@ -6,6 +6,8 @@
 #ifndef MUSTER_SIM_JUDGE_H
 #define MUSTER_SIM_JUDGE_H
 
+#include "bench/sim/personality.h"
+
 #include <openssl/x509.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,21 +25,27 @@ enum judge_code {
 	JUDGE_DOMAIN,
 	JUDGE_DATES,
 	JUDGE_SHA1,
+	JUDGE_WEAK_DIGEST, /* not SHA-1, but the release wants more */
 	JUDGE_WEAK_KEY,
 	JUDGE_NOT_RSA,
 	JUDGE_TOO_LONG,
 	JUDGE_N,
 };
 
+/* Of one root, over the whole DER. */
 struct judge_hash {
-	uint8_t sha256[32]; /* of the whole DER root */
+	uint8_t sha1[20], sha256[32], sha384[48];
 };
+
+/** Fill the hashes of a root. @return false without memory */
+bool judge_hash_root(struct judge_hash *out, const X509 *root);
 
 struct judge_rules {
 	const struct judge_hash *roots;
 	size_t n_roots;
-	const char *suffix;  /* of the device */
-	bool sha1_chain;     /* SHA-1 and RSA below 2048 are taken */
+	const char *suffix;                    /* of the device */
+	const struct personality_chain *chain; /* weakest signatures and keys */
+	const struct personality_hello *lists; /* which hashes of the roots the device has */
 	bool unknown_ok;     /* take what no source decides (wildcard, SAN only, EC, five certs) */
 	int64_t now_s;       /* device time */
 	int64_t tolerance_s; /* how far the device distrusts its clock */

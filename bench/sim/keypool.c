@@ -2,7 +2,10 @@
 /* Pool of RSA keys; see keypool.h. */
 #include "bench/sim/keypool.h"
 
+#include "bench/sim/pemfile.h"
+
 #include <errno.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -11,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MAKERS 2 /* threads while keys are made */
 
@@ -73,23 +74,13 @@ static size_t load(struct keypool *pool, const char *path, size_t n)
 	return have;
 }
 
-/* Written beside and renamed: two simulators may start at once. */
-static int store(const struct keypool *pool, const char *path, size_t n, struct error *err)
+static bool write_keys(FILE *f, const void *arg)
 {
-	char part[512];
-	int len = snprintf(part, sizeof part, "%s.%ld", path, (long)getpid());
-	ENSURE(len > 0 && (size_t)len < sizeof part, err, E_CONFIG, "%s: path too long", path);
-	FILE *f = fopen(part, "wxe");
-	ENSURE(f, err, -errno, "%s: %s", part, strerror(errno));
-	int ok = fchmod(fileno(f), 0600) == 0;
-	for (size_t i = 0; ok && i < n; i++)
+	const struct keypool *pool = arg;
+	bool ok = true;
+	for (size_t i = 0; ok && i < pool->n; i++)
 		ok = PEM_write_PrivateKey(f, pool->keys[i].pkey, NULL, NULL, 0, NULL, NULL);
-	ok = fclose(f) == 0 && ok;
-	if (!ok || rename(part, path) != 0) {
-		unlink(part);
-		return error_set(err, -EIO, "%s: cannot store the keys", path);
-	}
-	return 0;
+	return ok;
 }
 
 static void name_of(X509_NAME *name, size_t i)
@@ -99,45 +90,67 @@ static void name_of(X509_NAME *name, size_t i)
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
 }
 
-/* What an old device shows in setup: self-signed, random name, long life. SPEC: tls.md 6 */
-static int self_sign(struct keypool *pool, size_t i, struct error *err)
+/* Self-signed, random name, long life. SPEC: tls.md 6 */
+static int self_sign(struct pool_self *self, size_t i, struct error *err)
 {
-	EVP_PKEY *key = pool->keys[i % pool->n].pkey;
-	X509 *x = X509_new();
+	X509 *x = self->x509 = X509_new();
 	ENSURE(x, err, -ENOMEM, "no memory for a certificate");
-	pool->self[i] = x;
 	X509_set_version(x, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), (long)i + 1);
 	X509_gmtime_adj(X509_getm_notBefore(x), -86400L);
 	X509_gmtime_adj(X509_getm_notAfter(x), 86400L * 3650);
 	name_of(X509_get_subject_name(x), i);
 	name_of(X509_get_issuer_name(x), i);
-	X509_set_pubkey(x, key);
-	ENSURE(X509_sign(x, key, EVP_sha256()) > 0, err, E_CRYPTO, "cannot self-sign");
-	int len = i2d_X509(x, &pool->self_der[i]);
+	X509_set_pubkey(x, self->pkey);
+	ENSURE(X509_sign(x, self->pkey, EVP_sha256()) > 0, err, E_CRYPTO, "cannot self-sign");
+	int len = i2d_X509(x, &self->der);
 	ENSURE(len > 0, err, E_CRYPTO, "cannot encode a certificate");
-	pool->self_der_len[i] = (size_t)len;
+	self->der_len = (size_t)len;
+	return 0;
+}
+
+int keypool_ondie(struct ondie *o, const char *path, struct error *err)
+{
+	char file[PATH_MAX];
+	int len = path ? snprintf(file, sizeof file, "%s.ondie", path) : 0;
+	ENSURE(len >= 0 && (size_t)len < sizeof file, err, E_CONFIG, "%s: path too long", path);
+	return ondie_open(o, path ? file : NULL, err);
+}
+
+int keypool_prepare(struct keypool *pool, enum setup_cert kind, struct error *err)
+{
+	static const unsigned bits[SETUP_SELF_N] = {
+		[SETUP_RSA1024] = 1024, [SETUP_RSA2047] = 2047, [SETUP_RSA2048] = KEYPOOL_BITS};
+	if (kind >= SETUP_SELF_N)
+		return pool->ondie.root ? 0 : keypool_ondie(&pool->ondie, pool->path, err);
+	for (size_t i = 0; i < KEYPOOL_SELF && !pool->self[kind][i].x509; i++) {
+		struct pool_self *self = &pool->self[kind][i];
+		if (kind == SETUP_RSA2048)
+			EVP_PKEY_up_ref(self->pkey = pool->keys[i % pool->n].pkey);
+		else
+			self->pkey = EVP_RSA_gen(bits[kind]);
+		ENSURE(self->pkey, err, E_CRYPTO, "cannot make an RSA key");
+		TRY(self_sign(self, i, err));
+	}
 	return 0;
 }
 
 int keypool_open(struct keypool *pool, const char *path, size_t n, struct error *err)
 {
-	*pool = (struct keypool){.keys = calloc(n, sizeof *pool->keys), .n = n};
+	*pool = (struct keypool){.keys = calloc(n, sizeof *pool->keys), .n = n, .path = path};
 	ENSURE(pool->keys && n > 0, err, -ENOMEM, "no memory for %zu keys", n);
 	size_t have = load(pool, path, n);
 	if (have < n) {
 		TRY(make_missing(pool, have, n, err));
 		if (path)
-			TRY(store(pool, path, n, err));
+			TRY(pemfile_store(path, write_keys, pool, err));
 	}
 	for (size_t i = 0; i < n; i++) {
 		int len = i2d_PublicKey(pool->keys[i].pkey, &pool->keys[i].der);
 		ENSURE(len > 0, err, E_CRYPTO, "cannot encode a public key");
 		pool->keys[i].der_len = (size_t)len;
 	}
-	for (size_t i = 0; i < KEYPOOL_SELF; i++)
-		TRY(self_sign(pool, i, err));
-	return 0;
+	return keypool_prepare(pool, SETUP_RSA2048, err);
 }
 
 void keypool_close(struct keypool *pool)
@@ -147,9 +160,12 @@ void keypool_close(struct keypool *pool)
 		OPENSSL_free(pool->keys[i].der);
 	}
 	free(pool->keys);
-	for (size_t i = 0; i < KEYPOOL_SELF; i++) {
-		X509_free(pool->self[i]);
-		OPENSSL_free(pool->self_der[i]);
+	for (size_t i = 0; i < SETUP_SELF_N * KEYPOOL_SELF; i++) {
+		struct pool_self *self = &pool->self[i / KEYPOOL_SELF][i % KEYPOOL_SELF];
+		EVP_PKEY_free(self->pkey);
+		X509_free(self->x509);
+		OPENSSL_free(self->der);
 	}
+	ondie_close(&pool->ondie);
 	*pool = (struct keypool){0};
 }

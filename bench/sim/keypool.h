@@ -8,6 +8,8 @@
 #ifndef MUSTER_SIM_KEYPOOL_H
 #define MUSTER_SIM_KEYPOOL_H
 
+#include "bench/sim/ondie.h"
+#include "bench/sim/personality.h"
 #include "common/base/err.h"
 
 #include <openssl/x509.h>
@@ -15,8 +17,9 @@
 #include <stdint.h>
 
 #define KEYPOOL_BITS 2048
-/* Self-signed setup certificates that the estate shares. */
+/* Self-signed setup certificates of one kind that the estate shares. */
 #define KEYPOOL_SELF 4
+#define SETUP_SELF_N SETUP_ONDIE4 /* kinds of enum setup_cert that are self-signed */
 
 struct pool_key {
 	EVP_PKEY *pkey;
@@ -24,12 +27,20 @@ struct pool_key {
 	size_t der_len;
 };
 
+/* What a device shows in setup, and afterwards until it got ours. */
+struct pool_self {
+	EVP_PKEY *pkey;
+	X509 *x509;
+	uint8_t *der;
+	size_t der_len;
+};
+
 struct keypool {
 	struct pool_key *keys;
 	size_t n;
-	X509 *self[KEYPOOL_SELF]; /* self[i] belongs to keys[i % n] */
-	uint8_t *self_der[KEYPOOL_SELF];
-	size_t self_der_len[KEYPOOL_SELF];
+	const char *path; /* as given to keypool_open() */
+	struct pool_self self[SETUP_SELF_N][KEYPOOL_SELF];
+	struct ondie ondie;
 };
 
 /**
@@ -38,6 +49,17 @@ struct keypool {
  * @return 0; E_CRYPTO; -errno
  */
 int keypool_open(struct keypool *pool, const char *path, size_t n, struct error *err);
+
+/**
+ * Make what devices with this kind of setup certificate show; a second call does nothing. The RSA
+ * 2048 kind is there from the start.
+ * @return 0; E_CRYPTO; -errno
+ */
+int keypool_prepare(struct keypool *pool, enum setup_cert kind, struct error *err);
+
+/** Open the on-die authority that belongs to a pool file ("PATH.ondie"; NULL: a fresh one).
+ * @return 0; E_CRYPTO; -errno */
+int keypool_ondie(struct ondie *o, const char *path, struct error *err);
 
 /** Free everything. Safe on a zeroed pool. */
 void keypool_close(struct keypool *pool);

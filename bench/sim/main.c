@@ -78,7 +78,7 @@ static const struct argp_option run_options[] = {
 	{"ledger", K_LEDGER, "FILE", 0, "write the ledger there", 0},
 	{"keys-file", K_KEYS, "FILE", 0, "RSA key pool (beside the program)", 0},
 	{"n-keys", K_N_KEYS, "N", 0, "keys in the pool (32)", 0},
-	{"personalities", K_PERSONALITIES, "FILE", 0, "generations as JSON", 0},
+	{"personalities", K_PERSONALITIES, "DIR", 0, "generations as YAML files", 0},
 	{"mix", K_MIX, "NAME=SHARE,..", 0, "shares of the generations; or a scenario FILE.yaml", 0},
 	{"latency", K_LATENCY, "LAW", 0, "none | fixed:MS | lognormal:MEDIAN_MS:SIGMA", 0},
 	{"slow-keys", K_SLOW_KEYS, "MS", 0, "extra time of GenerateKeyPair (0)", 0},

@@ -9,9 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Firmware fills buffers of this size; the head takes its part of the first one. */
-#define CHUNK_LEN 762
-#define HTML_MAX  8192
+#define HTML_MAX 8192
 
 static const char *status_text(int status)
 {
@@ -34,8 +32,8 @@ static void head(struct buf *out, const struct device *d, int status, const char
 	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	(void)buf_addf(out,
 		"HTTP/1.1 %d %s\r\nDate: %s\r\nServer: Intel(R) Active Management Technology "
-		"%s.%s\r\nX-Frame-Options: DENY\r\nContent-Type: %s\r\n",
-		status, status_text(status), date, d->as->version, d->as->build, type);
+		"%s\r\nX-Frame-Options: DENY\r\nContent-Type: %s\r\n",
+		status, status_text(status), date, d->as->http.server, type);
 }
 
 void reply_soap(
@@ -46,14 +44,15 @@ void reply_soap(
 	if (close)
 		(void)buf_adds(out, "Connection: close\r\n");
 	(void)buf_adds(out, "\r\n");
-	size_t room = out->len < CHUNK_LEN ? CHUNK_LEN - out->len : CHUNK_LEN;
+	/* Firmware fills buffers of one size; the head takes its part of the first one. */
+	size_t chunk = d->as->http.chunk, room = out->len < chunk ? chunk - out->len : chunk;
 	for (size_t at = 0; at < body->len;) {
 		size_t n = body->len - at < room ? body->len - at : room;
 		(void)buf_addf(out, "%04zX\r\n", n);
 		(void)buf_add(out, body->data + at, n);
 		(void)buf_adds(out, "\r\n");
 		at += n;
-		room = CHUNK_LEN;
+		room = chunk;
 	}
 	(void)buf_adds(out, "0\r\n\r\n");
 }

@@ -10,14 +10,10 @@
 
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* What the generations speak, as far as the packaged library reaches; the server picks. */
-#define CIPHERS                                                                      \
-	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:AES128-GCM-SHA256:" \
-	"AES256-GCM-SHA384:AES128-SHA256:AES128-SHA:AES256-SHA"
-/* Before 12 devices know RSA key exchange only. SPEC: tls.md 2 */
-#define CIPHERS_OLD "AES128-GCM-SHA256:AES128-SHA:AES256-SHA"
 /* Clocks of devices are off by up to a day before they are set. */
 #define CLOCK_TOLERANCE_S 86400
 
@@ -32,22 +28,27 @@ static int error_of(enum judge_code code)
 	}
 }
 
-static int verify(X509_STORE_CTX *store, void *arg)
+enum judge_code tlsd_judge(const struct estate *e, const struct device *d, STACK_OF(X509) * chain)
 {
-	(void)arg;
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct device *d = session_device(ssl);
-	struct estate *e = session_estate(ssl);
 	struct judge_rules rules = {
 		.roots = e->roots,
 		.n_roots = e->n_roots,
 		.suffix = d->suffix,
-		.sha1_chain = d->as->sha1_chain,
+		.chain = &d->as->chain,
+		.lists = &d->as->hello,
 		.unknown_ok = e->opts.unknown_ok,
 		.now_s = device_time(d),
 		.tolerance_s = d->clock_set ? 300 : CLOCK_TOLERANCE_S,
 	};
-	enum judge_code code = judge_chain(X509_STORE_CTX_get0_untrusted(store), &rules);
+	return judge_chain(chain, &rules);
+}
+
+static int verify(X509_STORE_CTX *store, void *arg)
+{
+	(void)arg;
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	enum judge_code code = tlsd_judge(
+		session_estate(ssl), session_device(ssl), X509_STORE_CTX_get0_untrusted(store));
 	if (code == JUDGE_OK) {
 		X509_STORE_CTX_set_error(store, X509_V_OK);
 		return 1;
@@ -57,26 +58,68 @@ static int verify(X509_STORE_CTX *store, void *arg)
 	return 0;
 }
 
+/* Suites of TLS 1.3 have a list of their own. */
+static bool set_suites(SSL_CTX *ctx, const struct personality_tls *tls)
+{
+	char old[PERSONALITY_SUITES_MAX * PERSONALITY_TEXT_MAX] = "", new[sizeof old] = "";
+	for (uint32_t i = 0; i < tls->n_suites; i++) {
+		char *list = strncmp(tls->suites[i], "TLS_", 4) == 0 ? new : old;
+		size_t at = strlen(list);
+		snprintf(list + at, sizeof old - at, "%s%s", at ? ":" : "", tls->suites[i]);
+	}
+	return (!*old || SSL_CTX_set_cipher_list(ctx, old) == 1) &&
+	       SSL_CTX_set_ciphersuites(ctx, new) == 1;
+}
+
+/* Old versions and SHA-1 are there at level 0 only. */
+static int level_of(const struct personality *p)
+{
+	return p->tls.min < TLS1_2_VERSION || p->tls.sha1_request ||
+			       p->certificate.setup == SETUP_RSA1024
+		       ? 0
+		       : 1;
+}
+
 static SSL_CTX *make(const struct personality *p, bool setup)
 {
 	SSL_CTX *ctx = SSL_CTX_new_ex(cert_library(), NULL, TLS_server_method());
 	if (!ctx)
 		return NULL;
-	bool old = p->tls_min < TLS1_2_VERSION;
-	SSL_CTX_set_security_level(ctx, old ? 0 : 1);
-	SSL_CTX_set_min_proto_version(ctx, p->tls_min);
-	SSL_CTX_set_max_proto_version(ctx, p->tls_max);
-	SSL_CTX_set_cipher_list(ctx, p->tls_min < TLS1_1_VERSION ? CIPHERS_OLD : CIPHERS);
+	SSL_CTX_set_security_level(ctx, level_of(p));
+	SSL_CTX_set_min_proto_version(ctx, p->tls.min);
+	SSL_CTX_set_max_proto_version(ctx, p->tls.max);
+	SSL_CTX_set_dh_auto(ctx, 1);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE |
 					 SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
-	if (setup) {
+	bool ok = set_suites(ctx, &p->tls);
+	if (setup && p->tls.asks_certificate) {
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 		SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
+		if (p->tls.sha1_request)
+			ok &= SSL_CTX_set1_client_sigalgs_list(ctx, "RSA+SHA1") == 1;
+	}
+	if (!ok) {
+		SSL_CTX_free(ctx);
+		return NULL;
 	}
 	return ctx;
+}
+
+/* Only generations that the mix has cost keys and contexts. */
+static int start_one(struct estate *e, size_t i, struct error *err)
+{
+	const struct personality *p = &e->personalities.items[i];
+	if (p->weight <= 0)
+		return 0;
+	TRY(keypool_prepare(&e->pool, (enum setup_cert)p->certificate.setup, err));
+	for (size_t setup = 0; setup < 2; setup++) {
+		e->ctx[2 * i + setup] = make(p, setup == 0);
+		ENSURE(e->ctx[2 * i + setup], err, E_TLS, "%s: cannot make a TLS context", p->name);
+	}
+	return 0;
 }
 
 int tlsd_start(struct estate *e, struct error *err)
@@ -84,10 +127,8 @@ int tlsd_start(struct estate *e, struct error *err)
 	size_t n = e->personalities.n;
 	e->ctx = calloc(2 * n, sizeof(SSL_CTX *));
 	ENSURE(e->ctx, err, E_TLS, "no memory for TLS contexts");
-	for (size_t i = 0; i < 2 * n; i++) {
-		e->ctx[i] = make(&e->personalities.items[i / 2], i % 2 == 0);
-		ENSURE(e->ctx[i], err, E_TLS, "cannot make a TLS context");
-	}
+	for (size_t i = 0; i < n; i++)
+		TRY(start_one(e, i, err));
 	return 0;
 }
 
@@ -107,8 +148,12 @@ SSL_CTX *tlsd_context(struct estate *e, const struct device *d)
 
 int tlsd_setup(SSL *ssl, struct device *d)
 {
-	X509 *cert;
-	EVP_PKEY *key;
-	device_shown(d, &cert, &key);
-	return SSL_use_certificate(ssl, cert) == 1 && SSL_use_PrivateKey(ssl, key) == 1 ? 0 : -1;
+	struct shown shown;
+	device_shown(d, &shown);
+	bool ok = SSL_use_certificate(ssl, shown.cert) == 1 &&
+		  SSL_use_PrivateKey(ssl, shown.key) == 1;
+	for (size_t i = 0; ok && i < shown.n_chain; i++)
+		ok = SSL_add1_chain_cert(ssl, shown.chain[i]) == 1;
+	shown_free(&shown);
+	return ok ? 0 : -1;
 }

@@ -204,12 +204,8 @@ static enum wfault read_object(struct call *c, const struct request *rq)
 	if (!xml_is(rq->first, class_uri(c->cls, uri), c->cls->name))
 		return WF_SCHEMA;
 	c->body = rq->first;
-	enum wfault f = class_check(c->cls->props, c->cls->any_order, rq->first, uri, c->args);
-	uint64_t hidden = absent_props(c->d->as->absent, c->id);
-	for (int i = 0; f == WF_NONE && hidden >> i; i++)
-		if (((hidden >> i) & 1u) && c->args[i])
-			f = WF_SCHEMA;
-	return f;
+	return class_check(c->cls->props, absent_props(c->d->as->absent, c->id), c->cls->any_order,
+		rq->first, uri, c->args);
 }
 
 static enum wfault do_put(struct call *c, const struct request *rq, struct wsman_answer *a)
@@ -347,7 +343,7 @@ static enum wfault do_pull(struct call *c, const struct request *rq, struct wsma
 {
 	char uri[CLASS_URI_MAX];
 	if (!xml_is(rq->first, NS_ENUM, "Pull") ||
-		class_check(pull_args, false, rq->first, NS_ENUM, c->args) != WF_NONE)
+		class_check(pull_args, 0, false, rq->first, NS_ENUM, c->args) != WF_NONE)
 		return WF_SCHEMA;
 	struct dev_enum *slot = find_context(c, arg_text(c, 0));
 	if (!slot)
@@ -408,7 +404,7 @@ static enum wfault do_invoke(struct call *c, const struct request *rq, struct ws
 	if (!xml_is(rq->first, class_uri(c->cls, uri), input))
 		return WF_SCHEMA;
 	c->body = rq->first;
-	f = class_check(m->in, m->any_order, rq->first, uri, c->args);
+	f = class_check(m->in, 0, m->any_order, rq->first, uri, c->args);
 	if (f != WF_NONE)
 		return f;
 	envelope_open(a, rq, rq->action, "Response", uri, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to common/conf: the tables of the configuration file and shorthands for writing tables.
+/* The tables of the configuration file, and shorthands for writing tables (the simulator writes some,
+ * too).
  */
 #ifndef MUSTER_CONF_SCHEMA_H
 #define MUSTER_CONF_SCHEMA_H

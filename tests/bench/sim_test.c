@@ -21,6 +21,8 @@ void rig_open(struct rig *r, const char *personality, const char *ledger_path)
 	r->d.ledger = &r->ledger;
 	r->d.as = personality_find(&r->set, personality);
 	assert_non_null(r->d.as);
+	assert_int_equal(
+		keypool_prepare(&r->pool, (enum setup_cert)r->d.as->certificate.setup, &err), 0);
 	device_start(&r->d);
 	arena_init(&r->mem, 4u << 20);
 }

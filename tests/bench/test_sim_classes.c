@@ -395,10 +395,10 @@ static void test_commit_conditions(void **state)
 	assert_true(rig.last.configured);
 	assert_int_equal(rig.d.state, DEV_POST);
 	assert_true(rig.d.committed.setting[TLS_REMOTE].enabled);
-	X509 *shown;
-	EVP_PKEY *key;
-	device_shown(&rig.d, &shown, &key);
-	assert_ptr_equal(shown, rig.d.certs[1].x509);
+	struct shown shown;
+	device_shown(&rig.d, &shown);
+	assert_ptr_equal(shown.cert, rig.d.certs[1].x509);
+	assert_int_equal(shown.n_chain, 0);
 	assert_int_equal(rig.d.n_commits, 1);
 	assert_int_equal(rig.d.n_binds, 1);
 	assert_int_equal(commit(), 0); /* harmless, no second change */

@@ -27,19 +27,30 @@ static STACK_OF(X509) * load(const char *name)
 	return chain;
 }
 
+static struct personality_set releases;
+
 static int load_roots(void **state)
 {
+	struct error err = {0};
+	if (personality_load(&releases, NULL, &err) < 0)
+		return -1;
 	static const char *const files[] = {"pki/prov/root.pem", "pki/prov/root3072.pem",
 		"pki/bad/sha1-root.pem", "pki/bad/root1024.pem"};
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		STACK_OF(X509) *c = load(files[i]);
-		unsigned len = 0;
 		if (!c)
 			return 0; /* the test itself says that the data is missing */
-		X509_digest(sk_X509_value(c, 0), EVP_sha256(), roots[i].sha256, &len);
+		assert_true(judge_hash_root(&roots[i], sk_X509_value(c, 0)));
 		sk_X509_pop_free(c, X509_free);
 	}
+	return 0;
+}
+
+static int free_releases(void **state)
+{
+	(void)state;
+	personality_free(&releases);
 	return 0;
 }
 
@@ -62,24 +73,35 @@ static size_t split(char *line, char **fields, size_t max)
 	return n;
 }
 
-static void judge_row(const char *chain_file, const char *expected, bool sha1_chain)
+static void judge_row(const char *chain_file, const char *expected, const char *release)
 {
 	char name[256];
+	const struct personality *p = personality_find(&releases, release);
+	assert_non_null(p);
 	snprintf(name, sizeof name, "pki/%s", chain_file);
 	STACK_OF(X509) *chain = load(name);
 	assert_non_null(chain);
 	struct judge_rules rules = {.roots = roots,
 		.n_roots = 4,
 		.suffix = "corp.example.com",
-		.sha1_chain = sha1_chain,
+		.chain = &p->chain,
+		.lists = &p->hello,
 		.now_s = time(NULL)};
 	enum judge_code code = judge_chain(chain, &rules);
 	sk_X509_pop_free(chain, X509_free);
 	if (strcmp(expected, "accept") == 0 && code != JUDGE_OK)
-		fail_msg("%s: refused as %s", chain_file, judge_name(code));
+		fail_msg("%s by %s: refused as %s", chain_file, release, judge_name(code));
 	if (strncmp(expected, "refuse", 6) == 0 && code == JUDGE_OK)
-		fail_msg("%s: accepted", chain_file);
+		fail_msg("%s by %s: accepted", chain_file, release);
 }
+
+/* Which releases each column of the manifest speaks of. */
+static const struct {
+	size_t column;
+	const char *release;
+} columns[] = {{3, "amt3"}, {3, "amt5"}, {3, "amt6"}, {3, "amt9"}, {3, "amt10"}, {4, "amt11"},
+	{4, "amt12"}, {4, "amt14"}, {5, "amt15"}, {5, "amt16"}, {5, "amt18"}, {5, "amt19"},
+	{5, "amt20"}, {5, "amt21"}};
 
 static void test_manifest(void **state)
 {
@@ -94,9 +116,11 @@ static void test_manifest(void **state)
 	while (fgets(line, sizeof line, f)) {
 		if (split(line, field, 9) < 7 || strcmp(field[0], "chain") == 0)
 			continue;
-		judge_row(field[0], field[3], true);
-		judge_row(field[0], field[4], true);
-		judge_row(field[0], field[5], false);
+		for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
+			judge_row(field[0], field[columns[i].column], columns[i].release);
+		/* Only one chain of the set is RSA 3072 and SHA-384 throughout. */
+		bool strong = strcmp(field[0], "prov/leaf3072-chain.pem") == 0;
+		judge_row(field[0], strong ? "accept" : "refuse", "amt22");
 		rows++;
 	}
 	fclose(f);
@@ -141,5 +165,5 @@ int main(void)
 		cmocka_unit_test(test_domain_table),
 		cmocka_unit_test(test_nothing_shown),
 	};
-	return cmocka_run_group_tests(tests, load_roots, NULL);
+	return cmocka_run_group_tests(tests, load_roots, free_releases);
 }

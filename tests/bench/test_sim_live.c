@@ -55,7 +55,7 @@ static void write_root(void)
 	assert_int_equal(keypool_open(&pool, NULL, 1, &err), 0);
 	FILE *f = fopen(roots, "we");
 	assert_non_null(f);
-	assert_int_equal(PEM_write_X509(f, pool.self[0]), 1);
+	assert_int_equal(PEM_write_X509(f, pool.self[SETUP_RSA2048][0].x509), 1);
 	fclose(f);
 	keypool_close(&pool);
 }

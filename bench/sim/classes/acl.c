@@ -374,7 +374,7 @@ static enum wfault get_enabled(struct call *c)
 static void qop_only(struct writer *w, struct device *d, int instance, const struct prop *p)
 {
 	(void)instance;
-	if (d->as->auth_int)
+	if (d->as->http.auth_int)
 		w_uint(w, p->name, 1);
 }
 

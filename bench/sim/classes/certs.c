@@ -67,7 +67,7 @@ static void cert_subject(struct writer *w, struct device *d, int i, const struct
 
 static void cert_readonly(struct writer *w, struct device *d, int i, const struct prop *p)
 {
-	if (d->as->readonly_cert)
+	if (d->as->certificate.listed)
 		w_bool(w, p->name, d->certs[i].readonly);
 }
 
@@ -186,8 +186,6 @@ static void out_ref(
 static enum wfault generate_key_pair(struct call *c)
 {
 	struct device *d = c->d;
-	if (!d->as->key_generation)
-		return WF_ACTION_NOT_SUPPORTED;
 	if (arg_uint(c, 0, 0) != 0)
 		c->rv = RV_UNSUPPORTED;
 	else if (arg_uint(c, 1, 0) != KEYPOOL_BITS)
@@ -253,8 +251,6 @@ static enum wfault sign_request(struct call *c, const struct buf *der, const str
 
 static enum wfault generate_request(struct call *c)
 {
-	if (!c->d->as->key_generation)
-		return WF_ACTION_NOT_SUPPORTED;
 	const char *id = arg_ref(c, 0, "AMT_PublicPrivateKeyPair", "InstanceID");
 	struct dev_key *k = device_key(c->d, device_handle(id, KEY_PREFIX));
 	if (!k) {

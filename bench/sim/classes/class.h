@@ -4,6 +4,8 @@
  * first), their types, where the value is kept, and the methods with their arguments in order. One
  * table drives Get, Pull, the check of a Put and the check of a method's body.
  *
+ * What a release lacks (classes, methods, properties) is data of its personality ("lacks").
+ *
  * To add a class: write its properties and a struct class_def in a file here, and name it in
  * CLASSES below. Values that few devices change live in a part (parts.h), copied on the first
  * write.
@@ -145,8 +147,6 @@ struct class_def {
 	/* Instances are 0 .. n-1; NULL = one. An instance may be absent (exists). */
 	int (*count)(const struct device *d);
 	bool (*exists)(const struct device *d, int instance);
-	/* Whether this device has the class at all; NULL = yes. */
-	bool (*present)(const struct device *d);
 	/* The struct that prop.off is an offset in: stride * instance + base of a part */
 	enum part part;
 	size_t base, stride;
@@ -163,13 +163,14 @@ struct class_def {
 };
 
 /* All classes: the name of the definition, class_NAME. */
-#define CLASSES(X)                                                                               \
-	X(general_settings)                                                                      \
-	X(software_identity) X(setup_and_configuration) X(time_synchronization) X(authorization) \
-		X(kerberos) X(certificate) X(key_pair) X(key_management) X(key_capabilities)     \
-			X(tls_credential) X(tls_setting) X(tls_collection) X(redirection)        \
-				X(kvm_sap) X(kvm_setting) X(opt_in) X(web_ui) X(power_scheme)    \
-					X(element_setting) X(ethernet_port) X(host_based_setup)
+#define CLASSES(X)                                                                                 \
+	X(general_settings)                                                                        \
+	X(software_identity)                                                                       \
+	X(setup_and_configuration) X(time_synchronization) X(authorization) X(kerberos)            \
+		X(certificate) X(key_pair) X(key_management) X(key_capabilities) X(tls_credential) \
+			X(tls_setting) X(tls_collection) X(redirection) X(kvm_sap) X(kvm_setting)  \
+				X(opt_in) X(web_ui) X(power_scheme) X(element_setting)             \
+					X(ethernet_port) X(host_based_setup)
 
 enum class_id {
 #define X(name) CLASS_##name,
@@ -246,9 +247,11 @@ void class_write(struct writer *w, const struct class_def *cls, struct device *d
 enum wfault class_select(const struct class_def *cls, struct device *d,
 	const struct xml_node *selectors, int *instance);
 
-/** Check children of body against a table and fill args. */
-enum wfault class_check(const struct prop *props, bool any_order, const struct xml_node *body,
-	const char *ns, const struct xml_node *args[static CLASS_ARGS_MAX]);
+/** Check children of body against a table and fill args. hidden: a bit for each property that this
+ * release lacks, so neither takes nor demands. */
+enum wfault class_check(const struct prop *props, uint64_t hidden, bool any_order,
+	const struct xml_node *body, const char *ns,
+	const struct xml_node *args[static CLASS_ARGS_MAX]);
 
 /** Store what a Put carries into the object of the instance. @return 0 or -ENOMEM */
 int class_store(struct call *c);

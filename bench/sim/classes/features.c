@@ -69,11 +69,6 @@ const struct class_def class_redirection = {
 
 /* ---- CIM_KVMRedirectionSAP ----------------------------------------------------------------- */
 
-static bool has_kvm(const struct device *d)
-{
-	return d->as->kvm;
-}
-
 static const struct prop kvm_props[] = {
 	PROPS_SERVICE("CIM_KVMRedirectionSAP", "KVM Redirection Service Access Point"),
 	{"EnabledState", PT_UINT, PF_RO, .off = SET(kvm_state)},
@@ -97,7 +92,6 @@ const struct class_def class_kvm_sap = {
 	.methods = (const struct method[]){{"RequestStateChange", state_change_in, .mutates = true,
 						   .fn = kvm_state},
 		{NULL}},
-	.present = has_kvm,
 };
 
 /* ---- IPS_KVMRedirectionSettingData --------------------------------------------------------- */
@@ -128,17 +122,11 @@ const struct class_def class_kvm_setting = {
 	.name = "IPS_KVMRedirectionSettingData",
 	.ns = NS_IPS,
 	.props = kvm_setting_props,
-	.present = has_kvm,
 	.can_put = true,
 	.put = kvm_setting_put,
 };
 
 /* ---- IPS_OptInService ---------------------------------------------------------------------- */
-
-static bool has_opt_in(const struct device *d)
-{
-	return d->as->opt_in;
-}
 
 static const struct prop opt_in_props[] = {
 	{"CanModifyOptInPolicy", PT_UINT, PF_RO, .text = "1"},
@@ -163,7 +151,6 @@ const struct class_def class_opt_in = {
 	.name = "IPS_OptInService",
 	.ns = NS_IPS,
 	.props = opt_in_props,
-	.present = has_opt_in,
 	.can_put = true,
 	.put = opt_in_put,
 };
@@ -365,11 +352,6 @@ const struct class_def class_ethernet_port = {
 
 /* ---- IPS_HostBasedSetupService -------------------------------------------------------------- */
 
-static bool has_host_setup(const struct device *d)
-{
-	return d->as->host_based_setup;
-}
-
 static void modes(struct writer *w, struct device *d, int i, const struct prop *p)
 {
 	(void)d, (void)i;
@@ -407,5 +389,4 @@ const struct class_def class_host_based_setup = {
 	.name = "IPS_HostBasedSetupService",
 	.ns = NS_IPS,
 	.props = host_setup_props,
-	.present = has_host_setup,
 };

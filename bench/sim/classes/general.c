@@ -267,7 +267,7 @@ static enum wfault extend(struct call *c)
 static const char *missing(struct device *d)
 {
 	const struct tls_setting *remote = &d->staged.setting[TLS_REMOTE];
-	if ((d->as->mebx_required || device_has(d, FAULT_MEBX_NEEDED)) && !d->mebx_digest[0])
+	if ((d->as->commit.mebx || device_has(d, FAULT_MEBX_NEEDED)) && !d->mebx_digest[0])
 		return "mebx password";
 	if (d->set.dhcp && !d->set.host[0])
 		return "host name";
@@ -278,7 +278,7 @@ static const char *missing(struct device *d)
 		if (!cert || !device_cert_key(d, cert))
 			return "key and certificate";
 	}
-	if (d->as->no_clear_ports && !remote->enabled)
+	if (!d->as->clear_ports && !remote->enabled)
 		return "tls";
 	return "";
 }
@@ -302,7 +302,7 @@ static enum wfault commit(struct call *c)
 	device_commit(d);
 	c->committed = true;
 	c->close = true;
-	c->cut = d->as->commit_cut || device_has(d, FAULT_COMMIT_CUT);
+	c->cut = d->as->commit.cut || device_has(d, FAULT_COMMIT_CUT);
 	return WF_NONE;
 }
 

@@ -222,7 +222,7 @@ static bool embedded_ok(const struct prop *p, const struct xml_node *n)
 {
 	/* Builders put the keys first: the order inside is free. */
 	const struct xml_node *args[CLASS_ARGS_MAX] = {NULL};
-	return class_check(p->sub, true, n, p->sub_uri, args) == WF_NONE;
+	return class_check(p->sub, 0, true, n, p->sub_uri, args) == WF_NONE;
 }
 
 static bool value_ok(const struct prop *p, const struct xml_node *n)
@@ -254,14 +254,20 @@ static int place(const struct prop *props, int from, const char *name)
 	return -1;
 }
 
-enum wfault class_check(const struct prop *props, bool any_order, const struct xml_node *body,
-	const char *ns, const struct xml_node *args[static CLASS_ARGS_MAX])
+static bool is_hidden(uint64_t hidden, int i)
+{
+	return (hidden >> i) & 1u;
+}
+
+enum wfault class_check(const struct prop *props, uint64_t hidden, bool any_order,
+	const struct xml_node *body, const char *ns,
+	const struct xml_node *args[static CLASS_ARGS_MAX])
 {
 	int at = 0;
 	size_t seen[CLASS_ARGS_MAX] = {0};
 	for (const struct xml_node *n = body->children; n; n = n->next) {
 		int i = strcmp(n->ns, ns) == 0 ? place(props, any_order ? 0 : at, n->name) : -1;
-		if (i < 0 || i >= CLASS_ARGS_MAX || !value_ok(&props[i], n))
+		if (i < 0 || i >= CLASS_ARGS_MAX || is_hidden(hidden, i) || !value_ok(&props[i], n))
 			return WF_SCHEMA;
 		if (args[i] && !(props[i].flags & PF_ARRAY))
 			return WF_SCHEMA;
@@ -272,7 +278,7 @@ enum wfault class_check(const struct prop *props, bool any_order, const struct x
 		at = i;
 	}
 	for (int i = 0; props && props[i].name; i++)
-		if ((props[i].flags & PF_REQ) && !args[i])
+		if ((props[i].flags & PF_REQ) && !args[i] && !is_hidden(hidden, i))
 			return WF_SCHEMA;
 	return WF_NONE;
 }

@@ -39,7 +39,7 @@ static void setting_name(struct writer *w, struct device *d, int instance, const
 
 static void no_clear(struct writer *w, struct device *d, int instance, const struct prop *p)
 {
-	if (d->as->no_clear_ports && instance == TLS_REMOTE)
+	if (!d->as->clear_ports && instance == TLS_REMOTE)
 		w_bool(w, p->name, false);
 }
 
@@ -96,7 +96,7 @@ static enum wfault setting_put(struct call *c)
 		return WF_INVALID_SELECTORS;
 	const struct xml_node *clear = xml_child(c->body, "AcceptNonSecureConnections");
 	/* From 16.1 on the property is not to be sent, nor the clear ports to be opened. */
-	if (c->d->as->no_clear_ports &&
+	if (!c->d->as->clear_ports &&
 		(xml_child(c->body, "NonSecureConnectionsSupported") ||
 			(c->instance == TLS_REMOTE && clear &&
 				(strcmp(clear->text, "true") == 0) != now->nonsecure)))

@@ -10,7 +10,6 @@
 
 #define NS_SOAP11         "http://schemas.xmlsoap.org/soap/envelope/"
 #define NS_CLIENT         "http://schemas.intel.com/platform/client/"
-#define EOI_LAST_RELEASE  8 /* removed in 9.0. SPEC: eoi.md 1 */
 #define REQUEST_ARENA_MAX (128u << 10)
 #define IANA_INTEL        343
 #define HANDLE_WIRED      "0"
@@ -271,8 +270,7 @@ bool eoi_present(const struct device *d, const char *url)
 {
 	const char *name;
 	size_t len = interface_of(url, &name);
-	if (d->state != DEV_POST || d->set.wsman_only ||
-		strtoul(d->as->version, NULL, 10) > EOI_LAST_RELEASE)
+	if (d->state != DEV_POST || d->set.wsman_only || !d->as->eoi)
 		return false;
 	for (size_t i = 0; i < N_OPERATIONS; i++)
 		if (is_interface(&operations[i], name, len))

@@ -45,7 +45,7 @@ bool port_listens(const struct device *d, enum port_kind kind)
 		return false;
 	if (kinds[kind].tls)
 		return tls->enabled;
-	return !tls->enabled || (tls->nonsecure && !d->as->no_clear_ports);
+	return !tls->enabled || (tls->nonsecure && d->as->clear_ports);
 }
 
 /* ---- connections ---------------------------------------------------------------------------- */

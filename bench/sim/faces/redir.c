@@ -57,7 +57,7 @@ bool redir_allows(const struct device *d, const char *service)
 		return bits & 1;
 	if (memcmp(service, "SOL ", SERVICE_LEN) == 0)
 		return bits & 2;
-	return d->as->kvm && (d->set.kvm_state == 2 || d->set.kvm_state == 6);
+	return device_has_kvm(d) && (d->set.kvm_state == 2 || d->set.kvm_state == 6);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
