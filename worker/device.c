@@ -8,9 +8,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/pki/odca.h"
 #include "worker/device_int.h"
-
-#define ODCA_ROM_INDEX 3 /* ROM CA in an on-die chain. SPEC: tls.md 6 */
 
 static int env_load_chain(struct device_env *env, const struct conf_chain *c, struct error *err)
 {

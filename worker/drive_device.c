@@ -130,10 +130,10 @@ static void on_connected(void *arg)
 static int on_verify(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error *err)
 {
 	struct session *s = arg;
-	(void)chain;
+
 	s->leaf_fault = DEVCERT_OK;
 	if (s->device.role == DEVICE_SETUP)
-		return devcert_fingerprint(leaf, s->device_fp);
+		return trust_judge(s, leaf, chain, err);
 	struct devcert_want want = {.ca = s->w->device_ca,
 		.fqdn = s->ck.fqdn,
 		.now_s = (int64_t)(clock_wall_ms() / 1000)};
@@ -405,7 +405,9 @@ static void on_failed(enum device_trouble trouble, const struct error *err, void
 	LOG_INFO("device.trouble", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
 		KV_STR("step", s->row->name), KV_STR("trouble", device_trouble_name(trouble)),
 		KV_STR("error", err->text));
-	if (trouble == DEVICE_LEASE) {
+	if (s->failure.reason) { /* the certificate was judged, and this is the verdict */
+		go(s, VERDICT_FAIL, 0, 0);
+	} else if (trouble == DEVICE_LEASE) {
 		go(s, VERDICT_AGAIN, 0, 0); /* step() decides whether it is still ours */
 	} else if (trouble == DEVICE_HANDSHAKE && ladder_said(s, "psk_mismatch") &&
 		   psk_refused(s)) {

@@ -98,6 +98,10 @@ static void session_run(struct session *s)
 	s->device.legacy = s->w->conf->worker.legacy && s->profile.tls.legacy;
 	if (s->ck.certificate.len)
 		recall_certificate(s);
+	if (!trust_ready(s)) {
+		session_fail(s);
+		return;
+	}
 	if (psk_wanted(s))
 		psk_begin(s);
 	else
@@ -134,6 +138,7 @@ static void use_answer(struct session *s, const struct resolve_answer *a)
 	memcpy(s->ck.ou, a->ou, sizeof s->ck.ou);
 	memcpy(s->expected_otp, a->otp, sizeof s->expected_otp);
 	s->expected_otp_len = a->otp_len;
+	memcpy(s->trust.pin, a->pin, sizeof s->trust.pin);
 	session_run(s);
 }
 
@@ -167,7 +172,8 @@ static void resolve(struct session *s)
 	const struct profile *p = s->ck.passwords_sent && s->ck.fqdn[0]
 					  ? profile_set_find(&s->w->profiles, s->ck.profile)
 					  : NULL;
-	if (p && !p->otp) {
+	bool asks = p && (p->otp || p->tls.setup_trust == PROFILE_TRUST_PINNED);
+	if (p && !asks) {
 		s->profile = *p;
 		session_run(s);
 		return;
@@ -179,6 +185,12 @@ static void resolve(struct session *s)
 
 /* ---- begin
  * ----------------------------------------------------------------------------------------- */
+
+static void copy_fp(char out[static DEVCERT_FP_HEX + 1], const char *text)
+{
+	if (strlen(text) <= DEVCERT_FP_HEX)
+		memcpy(out, text, strlen(text) + 1);
+}
 
 static void use_record(struct session *s, const struct store_device *dev)
 {
@@ -192,6 +204,8 @@ static void use_record(struct session *s, const struct store_device *dev)
 	if (!s->ck.amt[0] && strlen(dev->amt) < sizeof s->ck.amt)
 		memcpy(s->ck.amt, dev->amt, strlen(dev->amt) + 1);
 	s->had_dek = dev->dek.len > 0;
+	copy_fp(s->trust.fp, dev->setup_fp);
+	copy_fp(s->trust.fp3, dev->setup_fp3);
 	if (strlen(dev->suffix) < sizeof s->suffix)
 		memcpy(s->suffix, dev->suffix, strlen(dev->suffix) + 1);
 }

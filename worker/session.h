@@ -25,6 +25,7 @@
 #include "worker/plan.h"
 #include "worker/psk.h"
 #include "worker/resolve/resolve.h"
+#include "worker/trust.h"
 
 struct worker;
 
@@ -140,6 +141,7 @@ struct session {
 	uint8_t expected_otp[RESOLVE_OTP_MAX];
 	size_t expected_otp_len;
 	char device_fp[DEVCERT_FP_HEX + 1]; /* leaf seen in setup */
+	struct trust trust;                 /* what it must fit */
 	char cert_fp[DEVCERT_FP_HEX + 1];   /* issued certificate; "" = none yet */
 	struct session_psk psk;             /* PSK setup only */
 	struct secret made_key;             /* AddKey: PKCS#1 until it is on the device */

@@ -189,6 +189,8 @@ static int open_parts(struct worker *w, struct error *err)
 	TRY(worker_reload(w, err));
 	TRY(device_env_open(&w->env, w->loop, &conf->worker, err));
 	TRY(open_ca(w, err));
+	if (conf->worker.odca_roots[0])
+		TRY(odca_load(&w->odca, conf->worker.odca_roots, err));
 	TRY(connector_start(&w->connector, w->loop, err));
 	TRY(w->ca_ops->open(&w->ca, connector_loop(w->connector), conf, err));
 	connector_at_stop(w->connector, stop_ca, w);
@@ -228,6 +230,7 @@ void worker_close(struct worker *w)
 	resolver_close(w->resolver);
 	device_env_close(&w->env);
 	devcert_ca_free(w->device_ca);
+	odca_free(w->odca);
 	profile_set_free(&w->profiles);
 	kek_ring_free(w->kek);
 }

@@ -16,6 +16,7 @@
 #include "common/crypto/seal.h"
 #include "common/net/timer.h"
 #include "common/pki/devcert.h"
+#include "common/pki/odca.h"
 #include "common/store/store.h"
 #include "worker/ca/ca.h"
 #include "worker/connector.h"
@@ -36,6 +37,7 @@ struct worker {
 	const struct ca_ops *ca_ops;
 	struct ca *ca;
 	struct devcert_ca *device_ca; /* what device certificates must chain to */
+	struct odca *odca;            /* anchors of on-die chains; NULL = none configured */
 	struct kek_ring *kek;
 	struct profile_set profiles;
 	struct device_env env;

@@ -18,7 +18,8 @@ static const struct keep {
 	const char *properties;
 	const char *names[8];
 } keep[] = {
-	{OSSL_OP_KEYMGMT, "", {"RSA", "EC", "X25519", "TLS1-PRF", "HKDF", "HMAC"}},
+	/* RSA-PSS: without it no signature of TLS 1.3 is left for an RSA key */
+	{OSSL_OP_KEYMGMT, "", {"RSA", "RSA-PSS", "EC", "X25519", "TLS1-PRF", "HKDF", "HMAC"}},
 	{OSSL_OP_DECODER, "structure=SubjectPublicKeyInfo", {"RSA", "EC", "DER"}},
 };
 #define N_KEEP (sizeof keep / sizeof keep[0])

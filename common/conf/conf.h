@@ -126,6 +126,7 @@ struct conf_worker {
 	struct conf_hook hook;
 	struct conf_chain provisioning[CONF_CHAINS_MAX];
 	uint32_t n_provisioning;
+	char odca_roots[CONF_PATH_MAX]; /* PEM: what on-die chains may end at; "" = none */
 	bool legacy;
 	uint32_t run_lease_ms;
 	uint32_t max_attempts;

@@ -36,6 +36,11 @@ static const cyaml_strval_t consent_words[] = {
 	{"kvm", PROFILE_CONSENT_KVM},
 	{"all", PROFILE_CONSENT_ALL},
 };
+static const cyaml_strval_t trust_words[] = {
+	{"any", PROFILE_TRUST_ANY},
+	{"odca", PROFILE_TRUST_ODCA},
+	{"pinned", PROFILE_TRUST_PINNED},
+};
 static const cyaml_strval_t power_words[] = {
 	{"s0", PROFILE_POWER_S0},
 	{"always", PROFILE_POWER_ALWAYS},
@@ -56,6 +61,7 @@ static const cyaml_schema_field_t tls_rows[] = {
 	ROW_BOOL(struct profile_tls, legacy),
 	ROW_BOOL(struct profile_tls, tls13),
 	ROW_BOOL(struct profile_tls, psk_dashes),
+	ROW_ENUM(struct profile_tls, setup_trust, trust_words),
 	ROW_ENUM(struct profile_tls, issue, issue_words),
 	ROW_UINT(struct profile_tls, validity_days),
 	ROW_UINT(struct profile_tls, key_bits),

@@ -25,6 +25,11 @@ enum profile_password_source {
 };
 enum profile_issue { PROFILE_ISSUE_DIRECT, PROFILE_ISSUE_PKCS10 };
 enum profile_consent { PROFILE_CONSENT_NONE, PROFILE_CONSENT_KVM, PROFILE_CONSENT_ALL };
+enum profile_trust {
+	PROFILE_TRUST_ANY,    /* accept by hash: recorded, compared with earlier jobs */
+	PROFILE_TRUST_ODCA,   /* on-die chain to one of worker.odca_roots */
+	PROFILE_TRUST_PINNED, /* the hash that a source of names tells */
+};
 enum profile_power { PROFILE_POWER_S0, PROFILE_POWER_ALWAYS };
 enum profile_rehello { PROFILE_REHELLO_APPROVE, PROFILE_REHELLO_AUTO };
 
@@ -36,10 +41,11 @@ struct profile_password {
 };
 
 struct profile_tls {
-	bool legacy;              /* TLS profiles L, L0, VL, P may be tried (ruling 29) */
-	bool tls13;               /* TLS 1.3 may be tried after configuration. SPEC: tls.md 2 */
-	bool psk_dashes;          /* TLS identity and key with their dashes. SPEC: psk.md 2 */
-	enum profile_issue issue; /* public key or PKCS#10 to the authority */
+	bool legacy;     /* TLS profiles L, L0, VL, P may be tried (ruling 29) */
+	bool tls13;      /* TLS 1.3 may be tried after configuration. SPEC: tls.md 2 */
+	bool psk_dashes; /* TLS identity and key with their dashes. SPEC: psk.md 2 */
+	enum profile_trust setup_trust; /* of the device's certificate in setup. SPEC: tls.md 6 */
+	enum profile_issue issue;       /* public key or PKCS#10 to the authority */
 	uint32_t validity_days;
 	uint32_t key_bits; /* 2048; 1024 only for devices before 6.0; 3072 for 16.0 and later */
 };

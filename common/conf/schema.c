@@ -131,6 +131,7 @@ static const cyaml_schema_field_t worker_rows[] = {
 	ROW_BOOL(struct conf_worker, reverse_dns),
 	ROW_SECTION(struct conf_worker, hook, hook_rows),
 	ROW_LIST(struct conf_worker, provisioning, &chain),
+	ROW_TEXT(struct conf_worker, odca_roots),
 	ROW_BOOL(struct conf_worker, legacy),
 	ROW_UINT(struct conf_worker, run_lease_ms),
 	ROW_UINT(struct conf_worker, max_attempts),

@@ -88,6 +88,14 @@ static SSL_CTX *make_ctx(struct fake_device *d)
 	X509_free(installed);
 	if (rc < 0)
 		return NULL;
+	if (!d->configured && d->chain_file && /* the RSA certificate is there, but unused */
+		(SSL_CTX_use_certificate_chain_file(ctx, d->chain_file) != 1 ||
+			SSL_CTX_use_PrivateKey_file(ctx, d->key_file, SSL_FILETYPE_PEM) != 1 ||
+			SSL_CTX_set_cipher_list(ctx, "ECDHE-ECDSA-AES256-GCM-SHA384") != 1 ||
+			SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION) != 1)) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
 	if (!d->configured && !d->no_ask) {
 		SSL_CTX_set_verify(ctx,
 			SSL_VERIFY_PEER | (d->on_die ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
@@ -379,6 +387,7 @@ static void on_data(struct conn *c, const uint8_t *data, size_t len, void *arg)
 static void on_opened(struct conn *c, void *arg)
 {
 	struct peer *p = arg;
+	p->d->n_tls13 += SSL_version(conn_ssl(c)) > TLS1_2_VERSION;
 	const char *name = SSL_get_servername(conn_ssl(c), TLSEXT_NAMETYPE_host_name);
 	char *out = p->d->configured ? p->d->sni_admin : p->d->sni_setup;
 	snprintf(out, sizeof p->d->sni_setup, "%s", name ? name : "");

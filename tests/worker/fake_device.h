@@ -54,6 +54,8 @@ struct fake_device {
 	bool self_signed; /* keeps its own certificate after the commit */
 	bool no_ask;      /* no CertificateRequest in setup */
 	bool on_die;      /* in setup: a leaf with another issuer, and no certificate is well too */
+	const char *chain_file; /* in setup: this on-die chain, with key_file */
+	const char *key_file;
 	bool tls11;       /* speaks TLS 1.1 only */
 	bool no_header;   /* closes after 401 and 400 without saying so in the header */
 	bool setup_login; /* asks for a login in setup too */
@@ -86,6 +88,7 @@ struct fake_device {
 	char sni_setup[256], sni_admin[256];
 	char next_pid[16], next_pps[48]; /* SetTLSPSK, effective after an unprovision */
 	unsigned n_dropped;              /* requests over TLS 1.3 */
+	unsigned n_tls13;                /* connections over TLS 1.3 */
 	unsigned n_psk;                  /* PSK handshakes that were begun */
 	unsigned nonce;                  /* number of the present one */
 	unsigned n_logins;               /* requests with an answer to a challenge */

@@ -61,6 +61,8 @@ static void answer_begin(struct reply *r)
 		.seen12 = "",
 		.pw_tries = f->pw_tries,
 		.amt = "",
+		.setup_fp = f->setup_fp,
+		.setup_fp3 = f->setup_fp3,
 		.suffix = ""};
 	struct store_job job = {.tries = f->tries, .gen = f->gen};
 	job.checkpoint = (struct store_blob){f->checkpoint.data, f->checkpoint.len};
@@ -137,6 +139,10 @@ static void keep_fields(const struct store_field *fields, size_t n)
 			snprintf(f->pw_tries, sizeof f->pw_tries, "%.*s", len, text);
 		else if (strcmp(fields[i].name, "tlsp") == 0)
 			snprintf(f->tlsp, sizeof f->tlsp, "%.*s", len, text);
+		else if (strcmp(fields[i].name, "setup_fp") == 0)
+			snprintf(f->setup_fp, sizeof f->setup_fp, "%.*s", len, text);
+		else if (strcmp(fields[i].name, "setup_fp3") == 0)
+			snprintf(f->setup_fp3, sizeof f->setup_fp3, "%.*s", len, text);
 		else if (strcmp(fields[i].name, "amt") == 0)
 			snprintf(f->amt, sizeof f->amt, "%.*s", len, text);
 	}
@@ -260,6 +266,7 @@ int store_park(struct store *s, const struct store_lease *lease, const struct st
 	r->done = cb;
 	if (r->err.code)
 		return 0;
+	keep_fields(p->fields, p->n_fields);
 	ended("park", p->err, p->txt, p->step);
 	snprintf(fake_store.quarantine, sizeof fake_store.quarantine, "%s",
 		p->quarantine ? p->quarantine : "");

@@ -28,6 +28,7 @@ struct fake_store {
 	uint32_t tries, gen;
 	char amt[32], quarantine[32];
 	char pw_tries[16], tlsp[8]; /* fields of the record */
+	char setup_fp[72], setup_fp3[72];
 	struct fake_pair pairs[FAKE_PAIRS];
 	size_t n_pairs;
 	/* what was asked */

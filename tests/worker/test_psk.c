@@ -7,6 +7,7 @@
 #include "tests/worker/site.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PID      "0000037M"
@@ -184,8 +185,8 @@ static void test_refusals(void **state)
 	assert_int_equal(dev.n_connections, 0);
 	fresh_psk();
 	struct fake_pair *p = import(PID, PPS, KEY_FILE);
-	strcpy(p->uuid, "11111111-2222-3333-4444-555555555555");
-	strcpy(p->state, "used");
+	snprintf(p->uuid, sizeof p->uuid, "11111111-2222-3333-4444-555555555555");
+	snprintf(p->state, sizeof p->state, "used");
 	visit();
 	assert_end("park", "psk_other_device");
 	assert_int_equal(dev.n_connections, 0);

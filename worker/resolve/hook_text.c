@@ -125,7 +125,7 @@ void hook_parse_json(const char *text, size_t len, struct resolve_answer *out)
 	}
 	struct error err = {0};
 	int rc = 0;
-	static const char *const keys[] = {"fqdn", "profile", "ou", "otp"};
+	static const char *const keys[] = {"fqdn", "profile", "ou", "otp", "pin"};
 	for (size_t i = 0; rc == 0 && i < sizeof keys / sizeof keys[0]; i++) {
 		json_t *v = json_object_get(doc, keys[i]);
 		if (!v || json_is_null(v))

@@ -85,6 +85,16 @@ static int set_otp(struct resolve_answer *a, const char *text, struct error *err
 	return rc;
 }
 
+static int set_pin(struct resolve_answer *a, const char *text, struct error *err)
+{
+	uint8_t raw[RESOLVE_PIN_HEX / 2];
+	int n = hex_decode(text, strlen(text), raw, sizeof raw);
+	ENSURE(n == 32 || n == 48, err, E_CONFIG,
+		"pin must be the SHA-256 or SHA-384 of the device's certificate in hex");
+	memcpy(a->pin, text, strlen(text) + 1);
+	return 0;
+}
+
 static int set_text(char *out, size_t max, const char *value, const char *key, struct error *err)
 {
 	ENSURE(strlen(value) < max, err, E_CONFIG, "%s is too long", key);
@@ -103,6 +113,8 @@ int resolve_set_field(
 		return set_text(a->ou, sizeof a->ou, value, key, err);
 	if (strcmp(key, "otp") == 0)
 		return set_otp(a, value, err);
+	if (strcmp(key, "pin") == 0)
+		return set_pin(a, value, err);
 	return 0; /* newer hooks may say more than we know */
 }
 

@@ -27,6 +27,7 @@ struct resolve_question;
 #define RESOLVE_PROFILE_MAX 255
 #define RESOLVE_OU_MAX      511
 #define RESOLVE_OTP_MAX     32 /* bytes. SPEC: provisioning.md IDENTIFY 5 */
+#define RESOLVE_PIN_HEX     96 /* SHA-384; a SHA-256 has 64. SPEC: tls.md 6 */
 #define RESOLVE_REASON_MAX  255
 
 enum resolve_result {
@@ -43,6 +44,7 @@ struct resolve_answer {
 	char ou[RESOLVE_OU_MAX + 1];           /* "" = none */
 	uint8_t otp[RESOLVE_OTP_MAX];          /* expected one-time password */
 	size_t otp_len;                        /* 0 = none */
+	char pin[RESOLVE_PIN_HEX + 1];         /* hash of the device's certificate; "" = none */
 	char reason[RESOLVE_REASON_MAX + 1];   /* not FOUND: why, for the operator */
 };
 
@@ -83,7 +85,7 @@ void resolver_close(struct resolver *r);
  */
 int resolve_set_fqdn(struct resolve_answer *a, const char *name, struct error *err);
 
-/** Set profile, ou or the base64 of otp from text. @return 0; E_CONFIG */
+/** Set profile, ou, the base64 of otp or the hex of pin from text. @return 0; E_CONFIG */
 int resolve_set_field(
 	struct resolve_answer *a, const char *key, const char *value, struct error *err);
 
