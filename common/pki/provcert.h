@@ -145,7 +145,8 @@ struct provcert_want {
 /**
  * The chains that this device may accept, best first: root in its hash list, not forbidden by its
  * generation (SHA-1 and RSA below 2048 from AMT 16 on), not expired; then those without SHA-1,
- * whose domain fits, with the longest validity, the shortest chain, the first in configuration.
+ * for AMT 22 those of RSA 3072 and SHA-384, whose domain fits, with the longest validity, the
+ * shortest chain, the first in configuration.
  *
  * @param order room for n indices into certs
  * @return how many are usable (then try order[0], order[1], ... as the device refuses); E_CONFIG

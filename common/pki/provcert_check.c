@@ -62,6 +62,9 @@ static void check_dates(X509 *cert, int64_t now_s, struct provcert_report *repor
 			PROVCERT_WARN_DAYS);
 }
 
+/* What AMT 22 wants. SPEC: tls.md 5.4 */
+enum { NEW_KEY_BITS = 3072 };
+
 static void check_key(struct provcert *pc, X509 *cert, struct provcert_report *report)
 {
 	char who[SUBJECT_MAX];
@@ -71,6 +74,7 @@ static void check_key(struct provcert *pc, X509 *cert, struct provcert_report *r
 			subject_of(cert, who));
 		return;
 	}
+	pc->not_new |= EVP_PKEY_get_bits(key) < NEW_KEY_BITS;
 	if (EVP_PKEY_get_bits(key) >= PROVCERT_KEY_BITS_MIN)
 		return;
 	pc->has_weak = true;
@@ -82,8 +86,9 @@ static void check_digest(struct provcert *pc, X509 *cert, struct provcert_report
 {
 	char who[SUBJECT_MAX];
 	int md_nid = NID_undef;
-	if (!X509_get_signature_info(cert, &md_nid, NULL, NULL, NULL) ||
-		(md_nid != NID_sha1 && md_nid != NID_md5))
+	bool known = X509_get_signature_info(cert, &md_nid, NULL, NULL, NULL);
+	pc->not_new |= md_nid != NID_sha384 && md_nid != NID_sha512;
+	if (!known || (md_nid != NID_sha1 && md_nid != NID_md5))
 		return;
 	pc->has_sha1 = true;
 	provcert_report_add(report, PROVCERT_WARN_SHA1,

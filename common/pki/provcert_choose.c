@@ -14,6 +14,10 @@
  * others no), so there a chain without them is only preferred. SPEC: tls.md 5.4 */
 enum { AMT_NO_SHA1 = 16 };
 
+/* From this release on RSA 2048 and SHA-256 are "deprecated": what that means no device has shown
+ * yet, so such a chain stays behind, not out. SPEC: tls.md 5.4 */
+enum { AMT_WANTS_NEW = 22 };
+
 static bool root_is_listed(const struct provcert *pc, const struct hello *hello)
 {
 	struct hello_hash entry;
@@ -45,6 +49,17 @@ static bool domain_fits(const struct provcert *pc, const struct provcert_want *w
 	return suffix && domain_match(pc->cn, suffix, strict ? DOMAIN_STRICT : DOMAIN_RELAXED);
 }
 
+/* By its version, or because its list knows SHA-384 only. */
+static bool wants_new(const struct provcert_want *want)
+{
+	struct hello_hash entry;
+	size_t at = 0;
+	bool only384 = want->hello && want->hello->n_hashes > 0;
+	while (only384 && hello_next_hash(want->hello, &at, &entry))
+		only384 = entry.alg == HELLO_SHA384;
+	return only384 || want->amt_major >= AMT_WANTS_NEW;
+}
+
 /* Whether a is the better choice. Equal ones keep the order of the configuration. */
 static bool is_better(
 	const struct provcert *a, const struct provcert *b, const struct provcert_want *want)
@@ -52,6 +67,8 @@ static bool is_better(
 	bool fits_a = domain_fits(a, want), fits_b = domain_fits(b, want);
 	if (a->has_sha1 != b->has_sha1)
 		return !a->has_sha1;
+	if (a->not_new != b->not_new && wants_new(want))
+		return !a->not_new;
 	if (fits_a != fits_b)
 		return fits_a;
 	if (a->not_after_s != b->not_after_s)

@@ -13,6 +13,7 @@ struct provcert {
 	bool complete; /* ends in a self-signed root */
 	bool has_sha1; /* some certificate is signed with SHA-1 or worse */
 	bool has_weak; /* some key is RSA below 2048 bits */
+	bool not_new;  /* some key is below RSA 3072, or some signature not SHA-384 or better */
 	EVP_PKEY *key; /* owned; NULL when the key could not be read */
 	char cn[PROVCERT_CN_MAX + 1];
 	int64_t not_after_s;
@@ -30,7 +31,7 @@ bool provcert_is_self_issued(X509 *cert);
  */
 bool provcert_may_issue(X509 *issuer, X509 *cert);
 
-/* All rules that look at the sorted chain; fills cn, not_after_s, has_sha1, has_weak too. */
+/* All rules that look at the sorted chain; fills cn, not_after_s and the flags too. */
 void provcert_check(struct provcert *pc, int64_t now_s, struct provcert_report *report);
 
 #endif

@@ -356,7 +356,8 @@ static const char *too_new(const struct fake_request *rq)
 	bool put = wsman_message_op(&rq->m) == WSMAN_PUT;
 	if (put && strcmp(c, "AMT_GeneralSettings") == 0 &&
 		(wsman_node_child(rq->m.payload, "SharedFQDN") ||
-			wsman_node_child(rq->m.payload, "RmcpPingResponseEnabled")))
+			wsman_node_child(rq->m.payload, "RmcpPingResponseEnabled") ||
+			wsman_node_child(rq->m.payload, "WsmanOnlyMode")))
 		return "SchemaValidationError";
 	return NULL;
 }
@@ -365,6 +366,10 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 {
 	const char *class_name = rq->m.class_name;
 	const char *fault = d->old ? too_new(rq) : NULL;
+	if (d->wants_wsman_only && wsman_message_op(&rq->m) == WSMAN_PUT &&
+		strcmp(class_name, "AMT_GeneralSettings") == 0 &&
+		!wsman_node_child(rq->m.payload, "WsmanOnlyMode"))
+		fault = "SchemaValidationError";
 	if (fault) {
 		fake_fault_body(rq, fault, out);
 		return;

@@ -62,10 +62,11 @@ struct fake_device {
 	bool old;         /* AMT 3 to 5: no IPS and KVM classes, keys come from outside */
 	const char *pid;  /* PSK setup with this pair, TLS 1.1; NULL = PKI */
 	const char *pps;
-	bool psk_texts;   /* SetTLSPSK wants texts, not base64 */
-	bool tls13_drops; /* configured: speaks TLS 1.3 and drops the first request over it */
-	bool sha1_only;   /* wants RSA with SHA-1 only, and goes on with an empty certificate */
-	bool no_plain;    /* 16.1 and later: NonSecureConnectionsSupported is shown */
+	bool psk_texts;        /* SetTLSPSK wants texts, not base64 */
+	bool tls13_drops;      /* configured: speaks TLS 1.3 and drops the first request over it */
+	bool wants_wsman_only; /* a Put without WsmanOnlyMode is refused, though a Get has none */
+	bool sha1_only; /* wants RSA with SHA-1 only, and goes on with an empty certificate */
+	bool no_plain;  /* 16.1 and later: NonSecureConnectionsSupported is shown */
 	bool mebx_kvm_off;
 	bool no_context_names;  /* the list of contexts tells no InstanceID */
 	bool quotes;            /* faults quote the request */

@@ -48,6 +48,17 @@ static void assert_finished(void)
 /* ---- firmware ----------------------------------------------------------------------------------
  */
 
+/* WsmanOnlyMode is written only where the firmware shows it or asks for it. */
+static void test_wsman_only_mode(void **state)
+{
+	(void)state;
+	fresh();
+	dev.wants_wsman_only = true;
+	visit();
+	assert_finished();
+	assert_string_equal(dev.host, "pc1");
+}
+
 /* AMT 3 to 5: fewer properties, no IPS and KVM classes, a key of ours; with either way to issue. */
 static void test_old_firmware(void **state)
 {
@@ -358,6 +369,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_old_firmware),
+		cmocka_unit_test(test_wsman_only_mode),
 		cmocka_unit_test(test_absent_methods),
 		cmocka_unit_test(test_kvm_off_in_mebx),
 		cmocka_unit_test(test_no_plain_twice),

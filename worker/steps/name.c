@@ -23,9 +23,19 @@ int name_apply(struct session *s, struct wsman_object *o)
 		rc = wsman_object_set(o, "PingResponseEnabled", ping);
 	if (rc == 0)
 		rc = set_known(o, "RmcpPingResponseEnabled", ping);
-	if (rc == 0 && !wsman_object_get(o, "WsmanOnlyMode"))
-		rc = wsman_object_set(o, "WsmanOnlyMode", "false"); /* required in Put */
 	return rc;
+}
+
+/* WsmanOnlyMode is required in Put, where the firmware has it at all: a device that did not send it
+ * and wants it nevertheless gets it, once. SPEC: provisioning.md 3 NAME */
+struct verdict name_put_fault(struct session *s, enum wsman_reaction reaction)
+{
+	struct wsman_object *o = &s->o.general;
+	if (reaction != WSMAN_REACT_SCHEMA || wsman_object_get(o, "WsmanOnlyMode"))
+		return (struct verdict){.kind = VERDICT_FAIL};
+	if (wsman_object_set(o, "WsmanOnlyMode", "false") < 0)
+		return v_fail(s, FAIL_RETRY, "no_memory", "no memory for %s", s->row->name);
+	return v_again(0);
 }
 
 enum build name_put_build(struct session *s, struct wsman_request *rq)

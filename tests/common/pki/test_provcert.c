@@ -378,6 +378,37 @@ static void test_choose_order(void **state)
 	buf_free(&raw);
 }
 
+/* AMT 22 and devices that list SHA-384 only: RSA 3072 and SHA-384 first, the others behind. */
+static void test_choose_new(void **state)
+{
+	(void)state;
+	struct buf raw;
+	struct hello h;
+	size_t order[N_CHAINS];
+	make_hello(&raw, &h, (size_t[]){OID, RSA3072}, 2, HELLO_SHA256);
+	struct provcert_want want = {
+		.hello = &h, .suffix = "corp.example.org", .amt_major = 22, .now_s = NOW_S};
+	int n = choose(&want, order, NULL);
+	assert_int_equal(order[0], RSA3072);
+	want.amt_major = 21; /* the domain decides again */
+	assert_int_equal(choose(&want, order, NULL), n);
+	assert_int_equal(order[0], OTHER_DOMAIN);
+	buf_free(&raw);
+	struct hello_hash one = {HELLO_SHA384, 48, NULL};
+	size_t len;
+	struct hello form = {.version = HELLO_V_PKI, .uuid.b = {1}};
+	struct hello_hash both[2] = {one, one};
+	both[0].hash = provcert_root_hash(chains[OID], HELLO_SHA384, &len);
+	both[1].hash = provcert_root_hash(chains[RSA3072], HELLO_SHA384, &len);
+	buf_init(&raw, HELLO_MAX_LEN);
+	assert_int_equal(hello_encode(&raw, &form, both, 2, NULL), 0);
+	assert_int_equal(hello_decode(raw.data, raw.len, &h), HELLO_DONE);
+	want.amt_major = 0;
+	assert_int_equal(choose(&want, order, NULL), n);
+	assert_int_equal(order[0], RSA3072);
+	buf_free(&raw);
+}
+
 /* Before 2.6 the suffix must be the CN's own zone. */
 static void test_choose_strict(void **state)
 {
@@ -438,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_root_hashes),
 		cmocka_unit_test(test_choose_by_root),
 		cmocka_unit_test(test_choose_order),
+		cmocka_unit_test(test_choose_new),
 		cmocka_unit_test(test_choose_strict),
 		cmocka_unit_test(test_choose_nothing_listed),
 		cmocka_unit_test(test_choose_expired_is_said),
