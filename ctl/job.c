@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/net/addr.h"
 #include "ctl/command.h"
 #include "ctl/site.h"
 
@@ -343,8 +344,9 @@ int command_job_show(const struct command_line *line, const struct conf *conf)
 
 enum act { ACT_KICK, ACT_CANCEL, ACT_DROP };
 
-static int act_on(
-	struct site *s, enum act act, const char *job, const char *uuid, struct error *err)
+/* @param addr kick: the address to use, which decides a quarantine; NULL = the one on record */
+static int act_on(struct site *s, enum act act, const char *job, const char *uuid, const char *addr,
+	struct error *err)
 {
 	char who[WHO_MAX];
 	struct answer a = {0};
@@ -358,7 +360,7 @@ static int act_on(
 			job);
 	}
 	int rc = act == ACT_KICK
-			 ? store_kick(s->store, job, uuid, who, NULL, site_answered, &a, err)
+			 ? store_kick(s->store, job, uuid, who, addr, site_answered, &a, err)
 			 : store_cancel(s->store, job, uuid, who,
 				   act == ACT_DROP ? "dropped" : "cancelled by operator",
 				   site_answered, &a, err);
@@ -371,11 +373,15 @@ static int act(
 	struct error err = {0};
 	struct site s;
 	char job[UUID_TEXT_LEN + 1], uuid[UUID_TEXT_LEN + 1];
+	struct net_addr parsed;
+	const char *addr = line->n_args > 1 ? line->args[1] : NULL;
+	if (addr && net_addr_from_host(&parsed, addr, 0, &err) < 0)
+		return command_fail(&err);
 	int rc = site_open(&s, conf, &err);
 	if (rc == 0)
 		rc = site_find_job(&s, line->args[0], job, uuid, &err);
 	if (rc == 0)
-		rc = act_on(&s, act, job, uuid, &err);
+		rc = act_on(&s, act, job, uuid, addr, &err);
 	site_close(&s);
 	if (rc < 0)
 		return command_fail(&err);

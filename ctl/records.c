@@ -94,13 +94,21 @@ static int add_secrets(struct device_answer *a, const struct store_device *d, st
 	return rc;
 }
 
+/* Of two addresses that alternate each is the newest source in turn: the one that is not dialled.
+ */
+static const char *other_address(const struct store_device *d)
+{
+	const char *other = strcmp(d->addr_alt, d->addr) != 0 ? d->addr_alt : d->src;
+	return strcmp(other, d->addr) != 0 ? other : "";
+}
+
 static json_t *device_json(const struct store_device *d)
 {
 	const struct {
 		const char *key, *value;
 	} texts[] = {{"uuid", d->uuid}, {"state", d->state}, {"fqdn", d->fqdn},
 		{"profile", d->profile}, {"ou", d->ou}, {"address", d->addr},
-		{"other_address", d->addr_alt}, {"amt", d->amt}, {"job", d->job},
+		{"other_address", other_address(d)}, {"amt", d->amt}, {"job", d->job},
 		{"quarantine", d->quar}, {"denied", d->deny}, {"reason", d->err}, {"error", d->txt},
 		{"result", d->res}, {"cert_fp", d->cert_fp}, {"cert_serial", d->cert_serial},
 		{"realm", d->realm}, {"tls_profile", d->tlsp}, {"dns_suffix", d->suffix},

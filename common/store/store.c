@@ -179,7 +179,8 @@ static const struct {
 	{-4, E_STATE, "a secret is pending, or there is none to promote"},
 	{-5, E_STATE, "the device has another data key; it is never overwritten"},
 	{-6, E_STATE, "this field of a device cannot be set"},
-	{-7, E_STATE, "the device is in quarantine: choose an address"},
+	{-7, E_STATE,
+		"the device is in quarantine: name the address to use (device show lists both)"},
 };
 
 static int error_reply(const char *text, struct error *err)

@@ -33,9 +33,15 @@ struct peer {
 	bool closed; /* said no and closes: what comes now finds nobody */
 };
 
-static int accept_any(X509_STORE_CTX *ctx, void *arg)
+/* Takes our chain, or refuses a key that is too short for it. */
+static int judge_chain(X509_STORE_CTX *ctx, void *arg)
 {
-	(void)arg;
+	const struct fake_device *d = arg;
+	EVP_PKEY *key = X509_get0_pubkey(X509_STORE_CTX_get0_cert(ctx));
+	if (EVP_PKEY_get_bits(key) < d->chain_bits) {
+		X509_STORE_CTX_set_error(ctx, X509_V_ERR_CERT_REJECTED);
+		return 0;
+	}
 	X509_STORE_CTX_set_error(ctx, X509_V_OK);
 	return 1;
 }
@@ -99,7 +105,7 @@ static SSL_CTX *make_ctx(struct fake_device *d)
 	if (!d->configured && !d->no_ask) {
 		SSL_CTX_set_verify(ctx,
 			SSL_VERIFY_PEER | (d->on_die ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
-		SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
+		SSL_CTX_set_cert_verify_callback(ctx, judge_chain, d);
 	}
 	if (d->sha1_only) {
 		SSL_CTX_set_security_level(ctx, 0);

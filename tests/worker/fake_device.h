@@ -54,6 +54,7 @@ struct fake_device {
 	bool self_signed; /* keeps its own certificate after the commit */
 	bool no_ask;      /* no CertificateRequest in setup */
 	bool on_die;      /* in setup: a leaf with another issuer, and no certificate is well too */
+	int chain_bits;   /* refuses our leaf with alert 42 when its key has fewer bits */
 	const char *chain_file; /* in setup: this on-die chain, with key_file */
 	const char *key_file;
 	bool tls11;       /* speaks TLS 1.1 only */

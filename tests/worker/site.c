@@ -105,6 +105,41 @@ static size_t pem_of(X509 *a, X509 *b, EVP_PKEY *key, char *out, size_t size)
 	return n > 0 ? (size_t)n : 0;
 }
 
+static int load_chain(struct provcert **out, X509 *leaf, EVP_PKEY *key, struct error *err)
+{
+	static char chain[16384], pem[4096];
+	struct provcert_report *report = calloc(1, sizeof *report);
+	size_t chain_len = pem_of(leaf, pki.prov_root, NULL, chain, sizeof chain);
+	size_t key_len = pem_of(NULL, NULL, key, pem, sizeof pem);
+	int rc = provcert_load_pem(out, chain, chain_len, pem, key_len, NULL,
+		(int64_t)(clock_wall_ms() / 1000), report, err);
+	free(report);
+	return rc;
+}
+
+void site_second_chain(bool load)
+{
+	struct error err = {0};
+	while (w.env.n_certs > 1) {
+		size_t i = --w.env.n_certs;
+		for (int p = 0; p < TLS_PROFILES; p++) {
+			SSL_CTX_free(w.env.setup[i][p]);
+			w.env.setup[i][p] = NULL;
+		}
+		provcert_free(w.env.certs[i]);
+	}
+	if (!load)
+		return;
+	EVP_PKEY *key = EVP_RSA_gen(3072);
+	X509 *leaf = fake_cert("rcs.corp.example.com", key, pki.prov_root, pki.prov_root_key,
+		"serverAuth,2.16.840.1.113741.1.2.3", false, NULL);
+	if (load_chain(&w.env.certs[1], leaf, key, &err) < 0)
+		fail_msg("%s", err.text);
+	w.env.n_certs = 2;
+	X509_free(leaf);
+	EVP_PKEY_free(key);
+}
+
 static void on_over(const char *job, uint64_t fence, const char *how, void *arg)
 {
 	(void)job, (void)fence, (void)arg;
@@ -135,8 +170,6 @@ static void make_conf(void)
 int site_setup(void **state)
 {
 	(void)state;
-	static char chain[16384], key[4096];
-	struct provcert_report *report = calloc(1, sizeof *report);
 	struct error err = {0};
 	tls_init();
 	log_start("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
@@ -157,12 +190,8 @@ int site_setup(void **state)
 	w.profiles.n = 1;
 	w.env.loop = &loop;
 	w.env.conf = &conf.worker;
-	size_t chain_len = pem_of(pki.prov, pki.prov_root, NULL, chain, sizeof chain);
-	size_t key_len = pem_of(NULL, NULL, pki.prov_key, key, sizeof key);
-	if (provcert_load_pem(&w.env.certs[0], chain, chain_len, key, key_len, NULL,
-		    (int64_t)(clock_wall_ms() / 1000), report, &err) < 0)
+	if (load_chain(&w.env.certs[0], pki.prov, pki.prov_key, &err) < 0)
 		fail_msg("%s", err.text);
-	free(report);
 	w.env.n_certs = 1;
 	assert_int_equal(devcert_ca_new(&w.device_ca, &pki.ca, 1, &err), 0);
 	assert_int_equal(connector_start(&w.connector, &loop, &err), 0);

@@ -30,6 +30,9 @@ extern enum ca_result ca_result;
 int site_setup(void **state);
 int site_teardown(void **state);
 
+/** Load a second chain below the same root, with a leaf of RSA 3072; undone by the next call. */
+void site_second_chain(bool load);
+
 /** A device, a record and a profile that know nothing of earlier tests. */
 void fresh(void);
 

@@ -168,6 +168,27 @@ static void test_pinned(void **state)
 	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, NULL), 0);
 }
 
+/* Two chains: the device refuses the first with an alert about certificates, the next one fits. All
+ * refused: a name, and another attempt later (its clock may have been wrong). SPEC: tls.md 5.4, 12
+ */
+static void test_next_chain(void **state)
+{
+	(void)state;
+	site_second_chain(true);
+	fresh();
+	dev.chain_bits = 3072;
+	visit();
+	assert_provisioned();
+	assert_int_equal(dev.n_commits, 1);
+	fresh();
+	dev.chain_bits = 4096;
+	visit();
+	assert_end("retry", "chain_refused");
+	assert_int_equal(dev.n_connections, 2); /* each chain once: no lower rung */
+	assert_int_equal(dev.n_requests, 0);
+	site_second_chain(false);
+}
+
 /* AMT 21: offers TLS 1.3 and drops the first request over it. Setup never offers it. SPEC: tls.md 2
  */
 static void test_tls13(void **state)
@@ -198,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_rom_ca_changed),
 		cmocka_unit_test(test_on_die_verified),
 		cmocka_unit_test(test_pinned),
+		cmocka_unit_test(test_next_chain),
 		cmocka_unit_test(test_tls13),
 	};
 	return cmocka_run_group_tests(tests, site_setup, site_teardown);
