@@ -2,6 +2,7 @@
 /* Digest login of a device; see auth.h. */
 #include "bench/sim/auth.h"
 
+#include "bench/sim/classes/acl.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "proto/digest.h"
@@ -46,16 +47,27 @@ bool auth_locked(const struct device *d)
 	return clock_boot_ms() < d->locked_until_ms;
 }
 
-bool auth_user(const struct device *d, const char *user, unsigned realm, uint8_t ha1[static 16])
+bool auth_may(uint32_t realms, enum auth_realm realm)
 {
-	(void)realm; /* the administrator has them all */
-	if (strcmp(user, "admin") != 0)
-		return false;
-	memcpy(ha1, d->ha1, sizeof d->ha1);
+	return (realms >> realm | realms >> REALM_ADMINISTRATION) & 1u;
+}
+
+bool auth_user(const struct device *d, const char *user, uint8_t ha1[static 16], uint32_t *realms)
+{
+	*realms = UINT32_MAX; /* the administrator has them all */
+	const uint8_t *kept = d->ha1;
+	if (strcmp(user, "admin") != 0) {
+		const struct acl_entry *e = acl_by_user(d, user);
+		if (!e || e->kind != ACL_DIGEST || e->access == ACL_ACCESS_LOCAL)
+			return false;
+		*realms = e->realms;
+		kept = e->ha1;
+	}
+	memcpy(ha1, kept, sizeof d->ha1);
 	return true;
 }
 
-enum auth_result auth_check(struct device *d, const struct auth_request *rq, const char **why)
+enum auth_result auth_check(struct device *d, struct auth_request *rq, const char **why)
 {
 	struct digest_authorization a;
 	struct error err;
@@ -72,13 +84,15 @@ enum auth_result auth_check(struct device *d, const struct auth_request *rq, con
 	*why = "unknown_nonce";
 	if (!nonce)
 		return AUTH_CHALLENGE;
+	uint8_t kept[16] = {0};
 	char ha1[33];
-	hex_encode(d->ha1, sizeof d->ha1, ha1);
+	bool known = auth_user(d, a.user, kept, &rq->realms);
+	hex_encode(kept, sizeof kept, ha1);
 	bool qop =
 		a.qop == DIGEST_QOP_AUTH || (a.qop == DIGEST_QOP_AUTH_INT && d->as->http.auth_int);
 	*why = "credentials";
-	if (strcmp(a.user, "admin") != 0 || strcmp(a.realm, d->realm) != 0 ||
-		strcmp(a.uri, rq->uri) != 0 || !qop || a.alg != DIGEST_MD5 ||
+	if (!known || strcmp(a.realm, d->realm) != 0 || strcmp(a.uri, rq->uri) != 0 || !qop ||
+		a.alg != DIGEST_MD5 ||
 		!digest_authorization_ok(&a, ha1, rq->method, rq->body, rq->body_len)) {
 		auth_failed(d);
 		return AUTH_BAD;

@@ -21,16 +21,32 @@ struct auth_request {
 	const char *method, *uri;
 	const void *body;
 	size_t body_len;
+	uint32_t realms; /* out: of the user who logged in, bit n = realm n */
 };
 
+/* Realms. SPEC: wsman.md 7 */
+enum auth_realm {
+	REALM_REDIRECTION = 2,
+	REALM_ADMINISTRATION = 3, /* all but the audit log */
+	REALM_REMOTE_CONTROL = 5,
+	REALM_GENERAL_INFO = 13,
+};
+
+/** Whether a user with these realms may use what belongs to a realm. */
+bool auth_may(uint32_t realms, enum auth_realm realm);
+
 /** Judge a request's login. why gets a word for the ledger. */
-enum auth_result auth_check(struct device *d, const struct auth_request *rq, const char **why);
+enum auth_result auth_check(struct device *d, struct auth_request *rq, const char **why);
 
 /**
- * The user's MD5(user:realm:password), if there is such a user and it has the realm.
- * SPEC: wsman.md 7 Realms
+ * Look up who may log in over the network: the administrator, or an enabled digest entry of the
+ * access list.
+ *
+ * @param ha1    gets MD5(user:realm:password)
+ * @param realms gets the user's realms
+ * @return whether there is such a user
  */
-bool auth_user(const struct device *d, const char *user, unsigned realm, uint8_t ha1[static 16]);
+bool auth_user(const struct device *d, const char *user, uint8_t ha1[static 16], uint32_t *realms);
 
 /** Count one wrong password; the tenth in a row starts the lock-out. */
 void auth_failed(struct device *d);

@@ -39,7 +39,8 @@ struct estate_opts {
 	struct laws laws;
 	bool until_configured;
 	bool unknown_ok;
-	bool named; /* host and domain name were typed into MEBx before */
+	bool named;   /* host and domain name were typed into MEBx before */
+	bool any_sid; /* a ticket without SIDs is an administrator's */
 	struct fault_plan faults;
 };
 

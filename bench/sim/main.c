@@ -45,6 +45,7 @@ enum {
 	K_UNTIL,
 	K_UNKNOWN,
 	K_NAMED,
+	K_ANY_SID,
 	K_FAULT,
 	K_PROFILE,
 	K_RECORDS,
@@ -91,6 +92,8 @@ static const struct argp_option run_options[] = {
 	{"readdress", K_READDRESS, "P", 0, "another address before a Hello (0)", 0},
 	{"until-configured", K_UNTIL, NULL, 0, "end when all are configured and quiet", 0},
 	{"named", K_NAMED, NULL, 0, "the devices have their names already (typed into MEBx)", 0},
+	{"any-ticket", K_ANY_SID, NULL, 0,
+		"a Kerberos ticket without SIDs is an administrator's: a KDC that is no AD", 0},
 	{"lenient", K_UNKNOWN, NULL, 0, "accept certificates that no source decides", 0},
 	{"fault", K_FAULT, "NAME=SHARE[:V]", 0, "a quirk, also NAME@INDEX[:V]; muster-sim quirks",
 		0},
@@ -231,6 +234,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case K_UNTIL: o->until_configured = true; break;
 	case K_NAMED: o->named = true; break;
+	case K_ANY_SID: o->any_sid = true; break;
 	case K_UNKNOWN: o->unknown_ok = true; break;
 	case K_PROFILE: a->profile = a->verify.profile = arg; break;
 	case K_RECORDS: a->verify.records = arg; break;

@@ -17,6 +17,7 @@ static const char *status_text(int status)
 	case 200: return "OK";
 	case 303: return "See Other";
 	case 401: return "Unauthorized";
+	case 403: return "Forbidden";
 	case 404: return "Not Found";
 	case 500: return "Internal Server Error";
 	default: return "Bad Request";

@@ -5,9 +5,9 @@
  */
 #include "bench/sim/auth.h"
 #include "bench/sim/estate.h"
-#include "bench/sim/faces/eoi.h"
+#include "bench/sim/faces/face.h"
+#include "bench/sim/faces/negotiate.h"
 #include "bench/sim/faces/redir.h"
-#include "bench/sim/faces/web.h"
 #include "bench/sim/quirk.h"
 #include "bench/sim/reply.h"
 #include "bench/sim/wsman.h"
@@ -23,7 +23,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define HEADER_VALUE_MAX 2048 /* an Authorization has some 300 characters */
+#define HEADER_VALUE_MAX 16400 /* an Authorization with a ticket of a user in many groups */
 #define URL_MAX          256
 #define IDLE_MS          60000 /* the device closes idle connections. SPEC: wsman.md 2 */
 #define FLOOD_STEP_LEN   (256u << 10)
@@ -43,6 +43,7 @@ struct session {
 	bool setup; /* opened while the device was in setup */
 	bool open;  /* the handshake is done */
 	bool logged_in;
+	uint32_t realms; /* of who is logged in */
 	enum phase phase;
 	unsigned n_requests;
 	llhttp_t parser;
@@ -220,6 +221,8 @@ static void page(struct session *s, int status, const char *text, bool challenge
 {
 	struct buf extra;
 	buf_init(&extra, 1024);
+	if (challenge && negotiate_offered(s->d))
+		(void)buf_adds(&extra, "WWW-Authenticate: Negotiate\r\n");
 	if (challenge)
 		auth_challenge(s->d, &extra);
 	reply_html(&s->out, s->d, status, buf_cstr(&extra), text);
@@ -329,27 +332,16 @@ static void serve(struct session *s)
 	answer_in(s, ms);
 }
 
-/* The web page. */
-static void web(struct session *s, const char *url)
+/* A face other than WS-Man. */
+static void face(struct session *s, bool post, const char *url)
 {
-	struct web_page p;
-	web_serve(s->d, url, &p);
-	reply_page(&s->out, s->d, p.status, p.headers, buf_cstr(&p.html));
-	buf_free(&p.html);
-	s->close_after = p.status != 200;
-	answer_in(s, think_ms(s, NULL));
-}
-
-/* The SOAP of the first releases. */
-static void eoi(struct session *s, const char *url)
-{
-	struct buf body;
-	buf_init(&body, EOI_ANSWER_MAX);
-	int status =
-		eoi_serve(s->d, s->number, url, (const char *)s->body.data, s->body.len, &body);
-	reply_text(&s->out, s->d, status, "text/xml; charset=utf-8", &body);
-	buf_free(&body);
-	s->close_after = status != 200;
+	const struct face_request rq = {.session = s->number,
+		.post = post,
+		.url = url,
+		.realms = s->realms,
+		.body = s->body.data,
+		.body_len = s->body.len};
+	s->close_after = face_serve(s->d, &rq, &s->out) != 200;
 	answer_in(s, think_ms(s, NULL));
 }
 
@@ -384,10 +376,14 @@ static bool login(struct session *s, const char *method, const char *url)
 		.uri = url,
 		.body = s->body.data,
 		.body_len = s->body.len};
-	enum auth_result r =
-		device_has(d, FAULT_UNAUTHORIZED) ? AUTH_LOCKED : auth_check(d, &rq, &why);
+	enum auth_result r = AUTH_LOCKED;
+	if (header && negotiate_is(header))
+		r = negotiate_check(d, header, s->e->opts.any_sid, &rq.realms, &why);
+	else if (!device_has(d, FAULT_UNAUTHORIZED))
+		r = auth_check(d, &rq, &why);
 	if (r == AUTH_OK) {
 		s->logged_in = true;
+		s->realms = rq.realms;
 		return true;
 	}
 	if (r == AUTH_BAD) {
@@ -450,20 +446,15 @@ static void handle(struct session *s)
 		page(s, 400, "Bad Request. Missing Host", false);
 		return;
 	}
-	if (!post && web_public(d, url)) {
-		web(s, url);
+	bool wsman = post && strcmp(url, "/wsman") == 0;
+	if (!face_public(d, post, url) && !login(s, post ? "POST" : "GET", url))
 		return;
-	}
-	if (!login(s, post ? "POST" : "GET", url))
-		return;
-	if (!post)
-		web(s, url);
-	else if (strcmp(url, "/wsman") == 0)
-		serve(s);
-	else if (eoi_present(d, url))
-		eoi(s, url);
+	if (!wsman)
+		face(s, post, url);
+	else if (login_needed(s) && !auth_may(s->realms, REALM_ADMINISTRATION))
+		page(s, 403, "Forbidden", false);
 	else
-		page(s, 404, "Not found", false);
+		serve(s);
 }
 
 /* ---- llhttp --------------------------------------------------------------------------------- */

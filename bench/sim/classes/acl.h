@@ -17,6 +17,7 @@
 #define ACL_USER_MAX     16
 #define ACL_SID_MAX      28
 #define ACL_REALM_AUDIT  20
+#define ACL_ACCESS_LOCAL 0 /* acl_entry.access: not from the network */
 
 struct device;
 

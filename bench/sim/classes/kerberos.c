@@ -126,6 +126,18 @@ size_t kerberos_keys(const struct device *d, struct krb_key out[static KRB_KEYS_
 	return n;
 }
 
+bool kerberos_on(const struct device *d)
+{
+	const struct kerberos *k = kerberos_of(d);
+	return k->enabled && (k->have_master || k->passphrase[0]);
+}
+
+uint32_t kerberos_tolerance(const struct device *d)
+{
+	uint32_t minutes = kerberos_of(d)->tolerance;
+	return minutes == UINT_UNSET ? TOLERANCE_MAX : minutes;
+}
+
 uint32_t kerberos_kvno(const struct device *d)
 {
 	uint32_t v = kerberos_of(d)->version;

@@ -51,6 +51,12 @@ struct krb_key {
  */
 size_t kerberos_keys(const struct device *d, struct krb_key out[static KRB_KEYS_MAX]);
 
+/** Whether Kerberos is on and has a key. */
+bool kerberos_on(const struct device *d);
+
+/** How far the device's clock may be off, in minutes. */
+uint32_t kerberos_tolerance(const struct device *d);
+
 /** Key version number; realm name ("" = none). */
 uint32_t kerberos_kvno(const struct device *d);
 const char *kerberos_realm(const struct device *d);

@@ -211,8 +211,9 @@ static bool login_basic(struct redir *r, const uint8_t *at, const uint8_t *end)
 {
 	char user[TEXT_MAX + 1], password[TEXT_MAX + 1], hex[DIGEST_HEX_MAX + 1];
 	uint8_t kept[16], given[16];
+	uint32_t realms;
 	bool good = take(&at, end, user) && take(&at, end, password) && at == end &&
-		    auth_user(r->d, user, REDIR_REALM, kept) &&
+		    auth_user(r->d, user, kept, &realms) && auth_may(realms, REALM_REDIRECTION) &&
 		    digest_ha1(DIGEST_MD5, user, r->d->realm, password, hex) == 0 &&
 		    hex_decode(hex, strlen(hex), given, sizeof given) == sizeof given &&
 		    memcmp(given, kept, sizeof kept) == 0;
@@ -244,10 +245,12 @@ enum { D_USER, D_REALM, D_NONCE, D_URI, D_CNONCE, D_NC, D_RESPONSE, D_QOP, D_N }
 static bool digest_good(struct redir *r, char f[static D_N][TEXT_MAX + 1])
 {
 	uint8_t kept[16];
+	uint32_t realms;
 	char ha1[33], want[DIGEST_HEX_MAX + 1];
 	if (!r->nonce[0] || strcmp(f[D_REALM], r->d->realm) != 0 ||
 		strcmp(f[D_NONCE], r->nonce) != 0 || strcmp(f[D_QOP], "auth") != 0 ||
-		!auth_user(r->d, f[D_USER], REDIR_REALM, kept) || auth_locked(r->d))
+		!auth_user(r->d, f[D_USER], kept, &realms) ||
+		!auth_may(realms, REALM_REDIRECTION) || auth_locked(r->d))
 		return false;
 	hex_encode(kept, sizeof kept, ha1);
 	const struct digest_input in = {.alg = DIGEST_MD5,

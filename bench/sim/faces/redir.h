@@ -17,8 +17,6 @@
 
 struct estate;
 
-#define REDIR_REALM 2 /* AMT_AuthorizationService realm "Redirection". SPEC: wsman.md 7 */
-
 /** Whether the device's settings allow a service: "SOL ", "IDER" or "KVMR". */
 bool redir_allows(const struct device *d, const char *service);
 
