@@ -22,7 +22,7 @@ import foreign
 import harness
 from foreign import NS, local, request
 
-OLD, NEW = "amt5", "amt16"
+OLD, NEW = "amt6", "amt16"
 DEVICES = 8
 SEED = 7
 # At most 15 characters: amtterm cuts a longer one.
@@ -122,7 +122,7 @@ class ForeignSmall(harness.SiteTest):
     def test_amttool(self):
         device = self.old_device()
         text = self.amttool(device, "info")
-        self.assertIn("AMT version:  5.2.70", text)
+        self.assertIn("AMT version:  6.2.61", text)
         self.assertIn(f"Hostname:     {device.fqdn}", text)
         self.assertIn("Powerstate:   S0", text)
         self.assertRegex(text, r"SpecialCommandsSupported +PXE-boot HD-boot")
@@ -134,7 +134,7 @@ class ForeignSmall(harness.SiteTest):
             self.assertIn("result: pt_status: success", text, command)
             self.assertIn(f"Powerstate:   {state}", self.amttool(device, "info"), command)
         self.assertIn("pt_status: not permitted", self.amttool(device, "powerup", stdin="y\n"))
-        self.assertNotIn("AMT version:  5", self.amttool(device, "info", password="Wr0ng!pass"))
+        self.assertNotIn("AMT version:  6", self.amttool(device, "info", password="Wr0ng!pass"))
 
     def test_wsman_only_mode(self):
         device = self.old_device()
@@ -147,9 +147,9 @@ class ForeignSmall(harness.SiteTest):
             self.assertEqual(local(answer.find("s:Body", NS)[0]), "AMT_GeneralSettings")
 
         set_mode("true")
-        self.assertNotIn("AMT version:  5", self.amttool(device, "info"))
+        self.assertNotIn("AMT version:  6", self.amttool(device, "info"))
         set_mode("false")
-        self.assertIn("AMT version:  5", self.amttool(device, "info"))
+        self.assertIn("AMT version:  6", self.amttool(device, "info"))
 
     def test_amtterm(self):
         device = self.old_device()
