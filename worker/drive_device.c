@@ -239,8 +239,8 @@ static void on_refused(struct session *s, uint32_t rv)
 		again_later(s, s->w->conf->worker.waits.not_now_tries, "not_now", st->name);
 		return;
 	}
-	bool passing = st->retry == WSMAN_RETRY_LATE || rv == WSMAN_RV_INTERNAL_ERROR;
-	session_set_failure(s, passing ? FAIL_RETRY : FAIL_DEAD, "refused",
+	bool worn = st->retry == WSMAN_RETRY_LATE, passing = worn || rv == WSMAN_RV_INTERNAL_ERROR;
+	session_set_failure(s, passing ? FAIL_RETRY : FAIL_DEAD, worn ? "flash_worn" : "refused",
 		"%s: %s.%s answered %u %s", row->name, row->class_name, row->action, rv, st->name);
 	go(s, VERDICT_FAIL, 0, 0);
 }

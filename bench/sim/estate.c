@@ -91,7 +91,7 @@ static int make_devices(struct estate *e, struct error *err)
 	for (size_t i = n; i-- > 0;) {
 		struct device before, *d = &e->devices[i];
 		device_identity(&before, e->opts.seed, i ? i - 1 : n - 1, e->opts.domain);
-		quirk_identity(d, &before.uuid);
+		quirk_identity(d, &before);
 	}
 	for (size_t i = 0; i < n; i++) {
 		write_device(e, &e->devices[i]);

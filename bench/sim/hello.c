@@ -17,8 +17,9 @@
 #include <sys/socket.h>
 
 /* A listener may take 10 s for its verdict; then the device has given up. */
-#define VERDICT_MS 15000
-#define CONNECT_MS 5000
+#define VERDICT_MS    15000
+#define CONNECT_MS    5000
+#define HELLO_UUID_AT 8 /* SPEC: hello.md 2 */
 /* Open connections at once: a burst beyond this waits for a turn (descriptors). */
 #define IN_FLIGHT_MAX 2000
 #define TICK_MS       5
@@ -142,14 +143,17 @@ static void on_opened(struct conn *c, void *arg)
 	struct hello msg = {.admin_credentials_set = false,
 		.version = HELLO_V_PKI,
 		.retry_count = f->retry,
-		.uuid = f->d->uuid};
+		.uuid = {{1}}};
 	struct hello_hash hashes[3 * ESTATE_ROOTS_MAX];
 	size_t n_hashes = list_hashes(e, f->d, hashes);
 	struct buf raw;
 	struct error err = {0};
 	buf_init(&raw, HELLO_MAX_LEN);
-	if (hello_encode(&raw, &msg, hashes, n_hashes, &err) == 0 &&
-		conn_write(c, raw.data, raw.len) == 0) {
+	int rc = hello_encode(&raw, &msg, hashes, n_hashes, &err);
+	/* Our own encoder refuses the UUIDs that some boards have. */
+	if (rc == 0)
+		uuid_to_wire(&f->d->uuid, raw.data + HELLO_UUID_AT);
+	if (rc == 0 && conn_write(c, raw.data, raw.len) == 0) {
 		f->sent = true;
 		e->counts.hellos++;
 		shutdown(conn_fd(c), SHUT_WR);
@@ -222,7 +226,10 @@ static void fly(struct estate *e, struct device *d, const struct due *due)
 	f->retry = due->retry;
 	f->generation = d->generation;
 	f->start_us = clock_boot_us();
+	/* The schedule counts whole milliseconds; the first may begin before the ledger's start. */
 	f->due_us = due->at_ms * 1000;
+	if (f->due_us < e->ledger.start_us)
+		f->due_us = e->ledger.start_us;
 	uint64_t late_ms = f->start_us / 1000 - due->at_ms;
 	if (late_ms > e->counts.late_ms_max)
 		e->counts.late_ms_max = late_ms;

@@ -15,7 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CERT_MAX 8192
+#define CERT_MAX   8192
+#define LOGINS_MAX 10
 
 /* G3: one change from in-setup to configured per generation. */
 static void once(struct verify *v, struct v_device *d)
@@ -85,6 +86,84 @@ static void listener_silent(struct verify *v, struct v_device *d)
 	}
 }
 
+/* Nobody but the owner of the newest connection may change a device: works without fences too.
+ * SPEC: provisioning.md 3 CONNECT ("never keep two sessions to one device") */
+static void one_session(struct verify *v, struct v_device *d)
+{
+	json_t *line;
+	size_t i;
+	uint64_t newest = 0;
+	json_array_foreach(d->lines, i, line)
+	{
+		if (strcmp(v_text(line, "ev"), "call") != 0)
+			continue;
+		uint64_t s = v_uint(line, "s");
+		if (s < newest)
+			verify_violation(v, d, "two_sessions",
+				"%s in session %" PRIu64 " after a change in session %" PRIu64,
+				v_text(line, "call"), s, newest);
+		else
+			newest = s;
+	}
+}
+
+/* Ten wrong passwords in a row lock everybody out. SPEC: wsman.md 3.3 */
+static void lock_out(struct verify *v, struct v_device *d)
+{
+	json_t *line;
+	size_t i;
+	if (strstr(d->faults, "lock-out"))
+		return; /* others have tried before us */
+	json_array_foreach(d->lines, i, line)
+	{
+		if (strcmp(v_text(line, "ev"), "login_failed") == 0 &&
+			v_uint(line, "row") == LOGINS_MAX)
+			verify_violation(
+				v, d, "lock_out", "%d wrong passwords in a row", LOGINS_MAX);
+	}
+}
+
+static bool placeholder(const char *uuid)
+{
+	static const char *const known[] = {"00000000-0000-0000-0000-000000000000",
+		"ffffffff-ffff-ffff-ffff-ffffffffffff", "03000200-0400-0500-0006-000700080009"};
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (strcasecmp(known[i], uuid) == 0)
+			return true;
+	return false;
+}
+
+/* A UUID that many devices may have says nothing about who this is. SPEC: hello.md 3, ruling 2 */
+static void identity(struct verify *v, struct v_device *d)
+{
+	json_t *line;
+	size_t i, n = 0;
+	json_array_foreach(d->lines, i, line) n += strcmp(v_text(line, "ev"), "call") == 0;
+	if (placeholder(d->uuid) && (n > 0 || d->configured))
+		verify_violation(
+			v, d, "placeholder_uuid", "%zu changes of a device without identity", n);
+	if (d->configured && d->n_peers_configured > 1)
+		verify_violation(v, d, "shared_uuid",
+			"%u of %u devices with this UUID are configured", d->n_peers_configured,
+			d->n_peers);
+}
+
+/* Without the evidence no rule below can speak. */
+static void evidence(struct verify *v, struct v_device *d)
+{
+	if (v->ended && !d->final)
+		verify_violation(v, d, "evidence", "the ledger is complete, but not this device");
+}
+
+/* A refusal has a name, so that somebody can act. */
+static void named(struct verify *v, struct v_device *d)
+{
+	const json_t *r = d->record;
+	if (r && strcmp(v_text(r, "job_state"), "dead") == 0 && !*v_text(r, "reason") &&
+		!*v_text(r, "quarantine"))
+		verify_violation(v, d, "unnamed", "the job is dead without a reason");
+}
+
 /* G1: an accepted Hello is known to the server; and both agree on what became of it. */
 static void recorded(struct verify *v, struct v_device *d)
 {
@@ -96,7 +175,7 @@ static void recorded(struct verify *v, struct v_device *d)
 				d->accepted);
 		return;
 	}
-	if (verify_record_done(d) && !d->configured)
+	if (verify_record_done(d) && d->n_peers_configured == 0)
 		verify_violation(v, d, "not_configured", "the record says done, the device is not");
 }
 
@@ -267,9 +346,14 @@ static void profile(struct verify *v, struct v_device *d)
 
 void invariants_check(struct verify *v, struct v_device *d)
 {
+	evidence(v, d);
 	once(v, d);
 	fences(v, d);
 	repeats(v, d);
+	one_session(v, d);
+	lock_out(v, d);
+	identity(v, d);
+	named(v, d);
 	listener_silent(v, d);
 	recorded(v, d);
 	password(v, d);

@@ -51,7 +51,7 @@ enum {
 	K_RECORDS,
 	K_CA,
 	K_JSON,
-	K_QUICK,
+	K_ENDS,
 };
 
 struct args {
@@ -112,7 +112,9 @@ static const struct argp_option quirks_options[] = {
 };
 
 static const struct argp_option verify_options[] = {
-	{"ledger", K_LEDGER, "FILE", 0, "the ledger of the run", 0},
+	{"ledger", K_LEDGER, "FILE", 0,
+		"the ledger of the run; again for each process of an estate", 0},
+	{"ends", K_ENDS, "FILE", 0, "write there what became of each device, JSON lines", 0},
 	{"records", K_RECORDS, "FILE", 0, "JSON lines of the server's records, - = stdin", 0},
 	{"ca-bundle", K_CA, "FILE", 0, "roots and issuers of device certificates; may repeat", 0},
 	{"profile", K_PROFILE, "FILE", 0, "what the devices shall look like", 0},
@@ -212,7 +214,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case K_FIRST: first_address(state, o, arg); break;
 	case K_ROOTS: o->roots_file = arg; break;
 	case K_DOMAIN: o->domain = arg; break;
-	case K_LEDGER: o->ledger_file = a->verify.ledger = arg; break;
+	case K_LEDGER:
+		o->ledger_file = arg;
+		if (a->verify.n_ledgers == VERIFY_LEDGERS_MAX)
+			argp_error(state, "more than %d ledgers", VERIFY_LEDGERS_MAX);
+		else
+			a->verify.ledgers[a->verify.n_ledgers++] = arg;
+		break;
+	case K_ENDS: a->verify.ends = arg; break;
 	case K_KEYS: o->keys_file = arg; break;
 	case K_PERSONALITIES: o->personalities = arg; break;
 	case K_MIX:
@@ -333,7 +342,7 @@ static int verify(int argc, char **argv)
 	struct error err = {0};
 	estate_defaults(&a.estate);
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	if (!a.verify.ledger) {
+	if (a.verify.n_ledgers == 0) {
 		error_set(&err, E_CONFIG, "verify: --ledger FILE is needed");
 		return fail(&err);
 	}

@@ -78,7 +78,7 @@ void quirk_after(struct call *c, const char *name)
 /* 03000200-0400-0500-0006-000700080009. SPEC: hello.md 3 */
 static const struct uuid placeholder = {{3, 0, 2, 0, 4, 0, 5, 0, 0, 6, 0, 7, 0, 8, 0, 9}};
 
-void quirk_identity(struct device *d, const struct uuid *before)
+void quirk_identity(struct device *d, const struct device *before)
 {
 	static const struct uuid zero;
 	const struct uuid *take = NULL;
@@ -87,10 +87,13 @@ void quirk_identity(struct device *d, const struct uuid *before)
 	else if (device_has(d, FAULT_PLACEHOLDER_UUID))
 		take = &placeholder;
 	else if (device_has(d, FAULT_SHARED_UUID))
-		take = before;
+		take = &before->uuid;
 	if (!take)
 		return;
 	d->uuid = *take;
+	/* The server's table knows one name for a UUID. */
+	if (take == &before->uuid)
+		memcpy(d->fqdn, before->fqdn, sizeof d->fqdn);
 	uuid_text(&d->uuid, d->uuid_text);
 	snprintf(d->id, sizeof d->id, "%s#%zu", d->uuid_text, d->index);
 }

@@ -20,8 +20,8 @@ bool quirk_before(struct call *c, const char *name);
 /** After a call was carried out: its time, its answer. */
 void quirk_after(struct call *c, const char *name);
 
-/** Give the device the UUID that its quirks say; before is that of the device before it. */
-void quirk_identity(struct device *d, const struct uuid *before);
+/** Give the device the UUID that its quirks say; before is the device before it. */
+void quirk_identity(struct device *d, const struct device *before);
 
 /** What the factory, or an owner before us, left behind. */
 void quirk_factory(struct device *d);

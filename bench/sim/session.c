@@ -391,6 +391,7 @@ static bool login(struct session *s, const char *method, const char *url)
 		ledger_begin(&s->e->ledger, "login_failed", d->id);
 		ledger_uint(&s->e->ledger, "s", s->number);
 		ledger_str(&s->e->ledger, "why", why);
+		ledger_uint(&s->e->ledger, "row", d->n_logins_bad);
 		ledger_end(&s->e->ledger);
 	}
 	page(s, 401,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the evidence and writing the report; see verify.h. */
+/* Reading the evidence; see verify.h. */
 #include "bench/sim/verify.h"
 
 #include <errno.h>
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STORIES_MAX 50 /* devices whose whole story is printed */
+#define STORIES_MAX 50  /* devices whose whole story is printed */
+#define KEY_MAX_LEN 128 /* "ledger/UUID#index" */
 
 const char *v_text(const json_t *o, const char *key)
 {
@@ -52,6 +53,14 @@ void verify_violation(struct verify *v, struct v_device *d, const char *rule, co
 
 /* ---- ledger --------------------------------------------------------------------------------- */
 
+/* Each process names its devices for itself. */
+static const char *device_key(
+	const struct verify *v, const json_t *line, char out[static KEY_MAX_LEN])
+{
+	snprintf(out, KEY_MAX_LEN, "%u/%s", v->ledger, v_text(line, "d"));
+	return out;
+}
+
 static int add_device(struct verify *v, const json_t *line)
 {
 	const size_t step = 1024;
@@ -62,15 +71,28 @@ static int add_device(struct verify *v, const json_t *line)
 		v->devices = more;
 	}
 	struct v_device *d = &v->devices[v->n];
-	*d = (struct v_device){.lines = json_array(), .first_hello_us = UINT64_MAX};
-	json_object_set_new(v->by_uuid, v_text(line, "d"), json_integer((json_int_t)v->n));
+	*d = (struct v_device){.lines = json_array(),
+		.first_hello_us = UINT64_MAX,
+		.wall_ms = v->wall_ms,
+		.index = v_uint(line, "index")};
+	/* Ledgers before this member existed name a device by its UUID alone. */
+	const char *uuid = json_object_get(line, "uuid") ? v_text(line, "uuid") : v_text(line, "d");
+	char key[KEY_MAX_LEN];
+	json_t *peers = json_object_get(v->by_uuid, uuid);
+	if (!peers) {
+		peers = json_array();
+		json_object_set_new(v->by_uuid, uuid, peers);
+	}
+	json_array_append_new(peers, json_integer((json_int_t)v->n));
+	json_object_set_new(v->by_id, device_key(v, line, key), json_integer((json_int_t)v->n));
 	v->n++;
 	return 0;
 }
 
-static struct v_device *find(struct verify *v, const char *uuid)
+static struct v_device *find(struct verify *v, const json_t *line)
 {
-	json_t *i = json_object_get(v->by_uuid, uuid);
+	char key[KEY_MAX_LEN];
+	json_t *i = json_object_get(v->by_id, device_key(v, line, key));
 	return i ? &v->devices[json_integer_value(i)] : NULL;
 }
 
@@ -78,14 +100,17 @@ static void note_line(struct v_device *d, json_t *line)
 {
 	const char *ev = v_text(line, "ev");
 	if (strcmp(ev, "device") == 0) {
-		d->uuid = v_text(line, "d");
+		d->uuid = json_object_get(line, "uuid") ? v_text(line, "uuid") : v_text(line, "d");
 		d->fqdn = v_text(line, "fqdn");
 		d->faults = v_text(line, "faults");
 	} else if (strcmp(ev, "hello") == 0) {
 		d->hellos++;
 		d->accepted += strcmp(v_text(line, "result"), "accepted") == 0;
-		if (v_uint(line, "sent") < d->first_hello_us)
-			d->first_hello_us = v_uint(line, "sent");
+		d->refused += strcmp(v_text(line, "result"), "refused") == 0;
+		/* From the schedule: a simulator that lagged must not flatter the server. */
+		uint64_t due = v_uint(line, json_object_get(line, "due") ? "due" : "sent");
+		if (due < d->first_hello_us)
+			d->first_hello_us = due;
 	} else if (strcmp(ev, "state") == 0) {
 		d->configured = v_uint(line, "to") == 2;
 		d->done_us = v_uint(line, "t");
@@ -109,12 +134,14 @@ static int take_line(struct verify *v, const char *text, size_t len)
 	if (strcmp(ev, "run") == 0)
 		v->wall_ms = v_uint(line, "wall_ms");
 	else if (strcmp(ev, "end") == 0)
-		v->ended = true;
+		v->n_ended++;
 	if (strcmp(ev, "device") == 0)
 		rc = add_device(v, line);
-	struct v_device *d = find(v, v_text(line, "d"));
+	struct v_device *d = find(v, line);
 	if (d)
 		note_line(d, line);
+	else if (json_object_get(line, "d"))
+		v->bad_lines++;
 	json_decref(line);
 	return rc;
 }
@@ -126,14 +153,16 @@ static int take_record(struct verify *v, const char *text, size_t len)
 		v->bad_lines++;
 		return 0;
 	}
-	struct v_device *d = find(v, v_text(record, "uuid"));
-	if (!d) {
-		v->strangers++;
-		json_decref(record);
-		return 0;
+	json_t *peers = json_object_get(v->by_uuid, v_text(record, "uuid")), *i;
+	size_t n;
+	v->strangers += !peers;
+	json_array_foreach(peers, n, i)
+	{
+		struct v_device *d = &v->devices[json_integer_value(i)];
+		json_decref(d->record);
+		d->record = json_incref(record);
 	}
-	json_decref(d->record);
-	d->record = record;
+	json_decref(record);
 	return 0;
 }
 
@@ -185,11 +214,38 @@ static int load_ca(struct verify *v, const struct verify_opts *o, struct error *
 	return 0;
 }
 
+/* How many devices carry each UUID, and how many of them are configured. */
+static void count_peers(struct verify *v)
+{
+	const char *uuid;
+	json_t *peers, *i;
+	size_t n;
+	json_object_foreach(v->by_uuid, uuid, peers)
+	{
+		unsigned configured = 0;
+		json_array_foreach(peers, n, i) configured +=
+			v->devices[json_integer_value(i)].configured;
+		json_array_foreach(peers, n, i)
+		{
+			struct v_device *d = &v->devices[json_integer_value(i)];
+			d->n_peers = (unsigned)json_array_size(peers);
+			d->n_peers_configured = configured;
+		}
+	}
+}
+
 int verify_load(struct verify *v, const struct verify_opts *o, struct error *err)
 {
-	*v = (struct verify){.by_uuid = json_object(), .violations = json_array()};
-	TRY(read_file(v, o->ledger, take_line, err));
-	ENSURE(v->n > 0, err, E_CONFIG, "%s: no device in this ledger", o->ledger);
+	*v = (struct verify){
+		.by_id = json_object(), .by_uuid = json_object(), .violations = json_array()};
+	for (size_t i = 0; i < o->n_ledgers; i++) {
+		size_t before = v->n;
+		v->ledger = (unsigned)i;
+		TRY(read_file(v, o->ledgers[i], take_line, err));
+		ENSURE(v->n > before, err, E_CONFIG, "%s: no device in this ledger", o->ledgers[i]);
+	}
+	v->ended = v->n_ended == o->n_ledgers;
+	count_peers(v);
 	TRY(load_ca(v, o, err));
 	if (o->profile) {
 		TRY(profile_load_file(&v->profile, o->profile, NULL, err));
@@ -215,118 +271,11 @@ void verify_free(struct verify *v)
 		json_decref(v->devices[i].record);
 	}
 	free(v->devices);
+	json_decref(v->by_id);
 	json_decref(v->by_uuid);
 	json_decref(v->violations);
 	X509_STORE_free(v->store);
 	*v = (struct verify){0};
-}
-
-/* ---- report --------------------------------------------------------------------------------- */
-
-static int ascending(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return (x > y) - (x < y);
-}
-
-/* First Hello sent to done: by the server's clock when it tells, else the last change seen. */
-static uint64_t took_ms(const struct verify *v, const struct v_device *d)
-{
-	uint64_t start = v->wall_ms + d->first_hello_us / 1000;
-	uint64_t done = d->record ? v_uint(d->record, "done_ms") : 0;
-	if (done == 0)
-		done = v->wall_ms + d->done_us / 1000;
-	return done > start ? done - start : 0;
-}
-
-static json_t *percentiles(uint64_t *ms, size_t n)
-{
-	static const struct {
-		const char *name;
-		unsigned percent;
-	} wanted[] = {{"p50", 50}, {"p95", 95}, {"p99", 99}, {"max", 100}};
-	json_t *out = json_object();
-	if (n > 0)
-		qsort(ms, n, sizeof *ms, ascending);
-	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-		/* Nearest rank. */
-		size_t rank = (n * wanted[i].percent + 99) / 100;
-		json_object_set_new(out, wanted[i].name,
-			n ? json_integer((json_int_t)ms[rank ? rank - 1 : 0]) : json_null());
-	}
-	return out;
-}
-
-static bool has_rule(const struct verify *v, const struct v_device *d, const char *rule)
-{
-	json_t *one;
-	size_t i;
-	json_array_foreach(v->violations, i, one)
-	{
-		if (strcmp(v_text(one, "uuid"), d->uuid) == 0 &&
-			strcmp(v_text(one, "rule"), rule) == 0)
-			return true;
-	}
-	return false;
-}
-
-json_t *verify_report(struct verify *v)
-{
-	uint64_t hellos = 0, accepted = 0, provisioned = 0, failed = 0, lost = 0, doubled = 0;
-	uint64_t *ms = calloc(v->n, sizeof *ms);
-	size_t n_ms = 0;
-	for (size_t i = 0; i < v->n; i++) {
-		struct v_device *d = &v->devices[i];
-		bool done = d->configured && (!v->have_records || verify_record_done(d));
-		hellos += d->hellos;
-		accepted += d->accepted > 0;
-		provisioned += done;
-		failed += !done;
-		lost += d->n_violations && has_rule(v, d, "lost");
-		doubled += d->n_violations &&
-			   (has_rule(v, d, "configured_twice") || has_rule(v, d, "bound_twice"));
-		if (done && ms && d->first_hello_us != UINT64_MAX)
-			ms[n_ms++] = took_ms(v, d);
-	}
-	json_t *report = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O}", "devices",
-		(json_int_t)v->n, "hellos_sent", (json_int_t)hellos, "accepted",
-		(json_int_t)accepted, "provisioned", (json_int_t)provisioned, "failed",
-		(json_int_t)failed, "lost", (json_int_t)lost, "doubled", (json_int_t)doubled,
-		"violations", (json_int_t)json_array_size(v->violations), "hello_to_done_ms",
-		percentiles(ms, ms ? n_ms : 0), "violations_list", v->violations);
-	json_object_set_new(report, "unknown_records", json_integer((json_int_t)v->strangers));
-	json_object_set_new(report, "bad_lines", json_integer((json_int_t)v->bad_lines));
-	json_object_set_new(report, "ledger_complete", json_boolean(v->ended));
-	free(ms);
-	return report;
-}
-
-static void print_text(const json_t *report)
-{
-	const char *key;
-	json_t *value;
-	json_object_foreach((json_t *)report, key, value)
-	{
-		if (json_is_array(value))
-			continue;
-		char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-		printf("  %-20s %s\n", key, text ? text : "");
-		free(text);
-	}
-	size_t i;
-	json_array_foreach(json_object_get(report, "violations_list"), i, value)
-	{
-		printf("\n  %s %s: %s: %s\n", v_text(value, "uuid"), v_text(value, "fqdn"),
-			v_text(value, "rule"), v_text(value, "text"));
-		json_t *line;
-		size_t j;
-		json_array_foreach(json_object_get(value, "story"), j, line)
-		{
-			char *text = json_dumps(line, JSON_COMPACT);
-			printf("      %.200s\n", text ? text : "");
-			free(text);
-		}
-	}
 }
 
 int verify_run(const struct verify_opts *opts, struct error *err)
@@ -339,9 +288,12 @@ int verify_run(const struct verify_opts *opts, struct error *err)
 		if (opts->json)
 			json_dumpf(report, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
 		else
-			print_text(report);
+			verify_print(report);
 		printf("\n");
-		rc = json_array_size(v.violations) || !v.ended ? 1 : 0;
+		if (opts->ends)
+			rc = verify_write_ends(&v, opts->ends, err);
+		if (rc == 0 && (json_array_size(v.violations) || !v.ended || v.bad_lines))
+			rc = 1;
 		json_decref(report);
 	}
 	verify_free(&v);

@@ -175,6 +175,7 @@ struct wrong {
 	const char *lines;          /* instead of CALL("7") DONE */
 	const char *member, *value; /* of the final line */
 	const char *record_member, *record_value;
+	const char *record_true;
 	bool no_record;
 };
 
@@ -190,11 +191,14 @@ static void judge(const struct wrong *w)
 		"cert_fp", cert_fp, "pending", 0, "done_ms", 1095);
 	if (w->record_member)
 		json_object_set_new(r, w->record_member, json_string(w->record_value));
+	if (w->record_true)
+		json_object_set_new(r, w->record_true, json_true());
 	char *line = json_dumps(r, JSON_COMPACT);
 	write_text(records, w->no_record ? "" : line);
 	free(line);
 	json_decref(r);
-	struct verify_opts o = {.ledger = ledger,
+	struct verify_opts o = {.ledgers = {ledger},
+		.n_ledgers = 1,
 		.records = records,
 		.profile = profile_file,
 		.ca = {ca},
@@ -239,6 +243,7 @@ static void test_rules(void **state)
 		{"realm", .record_member = "realm", .record_value = "Digest:0"},
 		{"mebx", .record_member = "mebx_password", .record_value = "0ther#Pass"},
 		{"certificate", .record_member = "cert_fp", .record_value = "00"},
+		{"pending", .record_true = "pending"},
 		{"profile", .member = "ping", .value = "false"},
 		{"profile", .member = "redir_state", .value = "32771"},
 		{"profile", .member = "kvm_state", .value = "3"},
@@ -263,6 +268,120 @@ static void test_absent_feature_is_no_fault(void **state)
 	judge(&none);
 }
 
+/* One device line and one call of device id with this UUID; id is what the lines are named by. */
+#define DEVICE(id, uuid)                                               \
+	"{\"t\":1,\"ev\":\"device\",\"d\":\"" id "\",\"uuid\":\"" uuid \
+	"\",\"index\":0,\"fqdn\":\"" FQDN "\",\"faults\":\"\"}\n"
+#define LINE(ev, id, more) "{\"t\":7,\"ev\":\"" ev "\",\"d\":\"" id "\"," more "}\n"
+#define RUN                "{\"t\":1,\"ev\":\"run\",\"wall_ms\":1000}\n"
+#define PUT(id, s)         LINE("call", id, "\"call\":\"AMT_GeneralSettings.Put\",\"s\":" s)
+#define IN_SETUP(id)       LINE("final", id, "\"state\":1")
+#define POST(id)           LINE("state", id, "\"to\":2,\"gen\":1")
+#define ZERO               "00000000-0000-0000-0000-000000000000"
+#define BOARD              "03000200-0400-0500-0006-000700080009"
+
+/* Judge one or two texts without records; the rules found, in order, as "a b c". */
+static void judge_texts(const char *one, const char *two, const char *record, const char *expected)
+{
+	char second[80], found[256] = "";
+	snprintf(second, sizeof second, "%s/second", dir);
+	write_text(ledger, one);
+	if (two)
+		write_text(second, two);
+	if (record)
+		write_text(records, record);
+	struct verify_opts o = {.ledgers = {ledger, second},
+		.n_ledgers = two ? 2 : 1,
+		.records = record ? records : NULL};
+	struct verify v;
+	struct error err = {0};
+	if (verify_load(&v, &o, &err) < 0)
+		fail_msg("%s", err.text);
+	verify_judge(&v);
+	json_t *line;
+	size_t i;
+	json_array_foreach(v.violations, i, line)
+	{
+		size_t at = strlen(found);
+		snprintf(
+			found + at, sizeof found - at, "%s%s", at ? " " : "", v_text(line, "rule"));
+	}
+	unlink(second);
+	verify_free(&v);
+	assert_string_equal(found, expected);
+}
+
+static void test_rules_without_records(void **state)
+{
+	(void)state;
+	judge_texts(RUN DEVICE("a", UUID) PUT("a", "1") PUT("a", "2") IN_SETUP("a") END, NULL, NULL,
+		"");
+	judge_texts(RUN DEVICE("a", UUID) PUT("a", "1") PUT("a", "2") PUT("a", "1") IN_SETUP("a")
+			    END,
+		NULL, NULL, "two_sessions");
+	judge_texts(RUN DEVICE("a", UUID) LINE("login_failed", "a", "\"row\":9") IN_SETUP("a") END,
+		NULL, NULL, "");
+	judge_texts(RUN DEVICE("a", UUID) LINE("login_failed", "a", "\"row\":10") IN_SETUP("a") END,
+		NULL, NULL, "lock_out");
+	judge_texts(RUN DEVICE("a", UUID) LINE("hello", "a", "\"result\":\"bytes received\"")
+			    IN_SETUP("a") END,
+		NULL, NULL, "listener_spoke");
+	judge_texts(RUN DEVICE("a", UUID) END, NULL, NULL, "evidence");
+	judge_texts(RUN DEVICE("a", ZERO) IN_SETUP("a") END, NULL, NULL, "");
+	judge_texts(RUN DEVICE("a", ZERO) PUT("a", "1") IN_SETUP("a") END, NULL, NULL,
+		"placeholder_uuid");
+	judge_texts(RUN DEVICE("a", BOARD) PUT("a", "1") IN_SETUP("a") END, NULL, NULL,
+		"placeholder_uuid");
+}
+
+/* Two devices with one UUID, in one ledger or in two: one may be configured, not both. */
+static void test_shared_uuid(void **state)
+{
+	static const char setup_b[] = RUN DEVICE("b", UUID) IN_SETUP("b") END;
+	static const char cut_b[] = RUN DEVICE("a", UUID) POST("a");
+	(void)state;
+	judge_texts(RUN DEVICE("a", UUID) POST("a"), setup_b, NULL, "");
+	judge_texts(RUN DEVICE("a", UUID) POST("a"), cut_b, NULL, "shared_uuid shared_uuid");
+	judge_texts(RUN DEVICE("a", UUID) DEVICE("b", UUID) POST("a") POST("b"), NULL, NULL,
+		"shared_uuid shared_uuid");
+	/* The record says done, and one of the two is. */
+	judge_texts(RUN DEVICE("a", UUID) DEVICE("b", UUID) POST("a"), NULL,
+		"{\"uuid\":\"" UUID "\",\"job_state\":\"done\"}", "");
+	judge_texts(RUN DEVICE("a", UUID) DEVICE("b", UUID), NULL,
+		"{\"uuid\":\"" UUID "\",\"job_state\":\"done\"}", "not_configured not_configured");
+}
+
+static void test_refusals_have_names(void **state)
+{
+	(void)state;
+	judge_texts(RUN DEVICE("a", UUID), NULL,
+		"{\"uuid\":\"" UUID "\",\"job_state\":\"dead\",\"reason\":\"refused\"}", "");
+	judge_texts(RUN DEVICE("a", UUID), NULL,
+		"{\"uuid\":\"" UUID "\",\"job_state\":\"dead\",\"reason\":\"\"}", "unnamed");
+}
+
+/* Evidence that cannot be read is no evidence of innocence. */
+static void test_bad_evidence(void **state)
+{
+	struct error err = {0};
+	static const struct {
+		const char *ledger;
+		int rc;
+	} cases[] = {{RUN DEVICE("a", UUID) IN_SETUP("a") END, 0},
+		{RUN DEVICE("a", UUID) IN_SETUP("a"), 1},
+		{RUN DEVICE("a", UUID) IN_SETUP("a") "{\"t\":1\n" END, 1},
+		{RUN DEVICE("a", UUID) IN_SETUP("a") PUT("other", "1") END, 1}};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		write_text(ledger, cases[i].ledger);
+		struct verify_opts o = {.ledgers = {ledger}, .n_ledgers = 1, .json = true};
+		assert_int_equal(verify_run(&o, &err), cases[i].rc);
+	}
+	write_text(ledger, RUN END);
+	struct verify_opts o = {.ledgers = {ledger}, .n_ledgers = 1};
+	assert_true(verify_run(&o, &err) < 0);
+}
+
 /* A server that is not ours, without records and profile: what devices saw, and no promise of
  * names. */
 static void judge_ledger(const char *member, const char *value, size_t n_violations)
@@ -271,7 +390,7 @@ static void judge_ledger(const char *member, const char *value, size_t n_violati
 	good_final(final, sizeof final, member, value);
 	snprintf(text, sizeof text, "%s%s%s%s%s", HEAD, HELLO, CALL("7") DONE, final, END);
 	write_text(ledger, text);
-	struct verify_opts o = {.ledger = ledger};
+	struct verify_opts o = {.ledgers = {ledger}, .n_ledgers = 1};
 	struct verify v;
 	struct error err = {0};
 	assert_int_equal(verify_load(&v, &o, &err), 0);
@@ -295,6 +414,10 @@ int main(void)
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_absent_feature_is_no_fault),
 		cmocka_unit_test(test_without_records),
+		cmocka_unit_test(test_rules_without_records),
+		cmocka_unit_test(test_shared_uuid),
+		cmocka_unit_test(test_refusals_have_names),
+		cmocka_unit_test(test_bad_evidence),
 	};
 	return cmocka_run_group_tests(tests, prepare, clean);
 }

@@ -57,6 +57,14 @@ class SiteTest(unittest.TestCase):
             return s if s.get("done", 0) + s.get("dead", 0) >= devices else None
         return self.wait(settled, seconds, f"{devices} devices to be done or dead")
 
+    def wait_ended(self, jobs, seconds):
+        """Until that many jobs exist and each is done, dead or waiting for an operator."""
+        def ended():
+            s = self.status()
+            over = s.get("done", 0) + s.get("dead", 0) + s.get("waiting", 0)
+            return s if over >= jobs and not s.get("ready", 0) and not s.get("leased", 0) else None
+        return self.wait(ended, seconds, f"{jobs} jobs to end; status {self.status()}")
+
 
 def vectors(*parts):
     """A folder of test data; where it is absent the test counts as skipped."""
