@@ -148,6 +148,7 @@ static void add_job(struct site *s, json_t *device)
 	json_t *job = NULL;
 	if (id && *id && site_job(s, id, &job, NULL) == 0) {
 		json_object_set(device, "job_state", json_object_get(job, "state"));
+		json_object_set(device, "job_reason", json_object_get(job, "reason"));
 		for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 			json_object_set(device, keys[i], json_object_get(job, keys[i]));
 	}

@@ -160,7 +160,7 @@ static void named(struct verify *v, struct v_device *d)
 {
 	const json_t *r = d->record;
 	if (r && strcmp(v_text(r, "job_state"), "dead") == 0 && !*v_text(r, "reason") &&
-		!*v_text(r, "quarantine"))
+		!*v_text(r, "job_reason") && !*v_text(r, "quarantine"))
 		verify_violation(v, d, "unnamed", "the job is dead without a reason");
 }
 

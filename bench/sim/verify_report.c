@@ -75,7 +75,7 @@ const char *verify_end(const struct verify *v, const struct v_device *d, char ou
 		reason = quarantine;
 	} else if (r) {
 		word = strcmp(state, "dead") == 0 ? "refused" : *state ? state : v_text(r, "state");
-		reason = v_text(r, "reason");
+		reason = *v_text(r, "reason") ? v_text(r, "reason") : v_text(r, "job_reason");
 	} else if (d->configured || d->accepted) {
 		word = d->configured ? "configured" : "unfinished";
 	} else if (d->refused) {

@@ -26,7 +26,7 @@ RIGHT_END = {
     "uuid-mismatch": r"quarantine:uuid_mismatch",
     "zero-uuid": r"refused:hello",
     "placeholder-uuid": r"quarantine:placeholder_uuid",
-    "shared-uuid": r"(quarantine:address_swing|(twin )?provisioned)",
+    "shared-uuid": r"(quarantine:address_swing|waiting:approval|(twin )?provisioned)",
     # Healthy firmware that is awkward.
     "reset": PROVISIONED,
     "commit-cut": PROVISIONED,
@@ -88,7 +88,7 @@ class Quirks(harness.SiteTest):
         # The listeners name what they refuse when they end.
         self.site.stop()
         log = (self.site.dir / "node.log").read_text()
-        self.assertTrue(re.search(r'"bad_uuid":[1-9]', log), "no listener counts bad_uuid")
+        self.assertTrue(re.search(r'"malformed\.bad_uuid":[1-9]', log), "no listener counts bad_uuid")
 
 
 if __name__ == "__main__":
