@@ -79,6 +79,8 @@ const struct step step_table[N_STEPS] = {
 		.slow = STEP_SLOW, .refused = csr_sign_refused, .fault = csr_sign_fault),
 	MADE(STEP_CERT_ISSUE, "cert.issue", KIND_WORK, "the certificate authority",
 		.effect = EFFECT_SET, .build = cert_issue_build),
+	CALL(STEP_EXTEND, "extend", EFFECT_SET, SCS, "ExtendProvisioningPeriod", extend,
+		.refused = extend_refused, .fault = extend_fault),
 	CALL(STEP_CERT_ADD, "cert.add", EFFECT_ONCE, PKM, "AddCertificate", cert_add,
 		.slow = STEP_SLOW, .doubt = STEP_CERT_LIST, .refused = cert_add_refused),
 	LIST(STEP_CERT_FIND, "cert.find", "AMT_PublicKeyCertificate", cert_find,
@@ -155,8 +157,8 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 	STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PSK_MAKE, STEP_PSK_STORE, STEP_PSK_SET, STEP_CERT_LIST,
 	STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_TLS_LIST, STEP_CERT_DECIDE, STEP_KEY_SWEEP,
 	STEP_KEY_GENERATE, STEP_KEY_MAKE, STEP_KEY_ADD, STEP_KEY_READ, STEP_CSR_SIGN,
-	STEP_CERT_ISSUE, STEP_CERT_ADD, STEP_CERT_FIND, STEP_CONTEXT_CREATE, STEP_CONTEXT_PUT,
-	STEP_TLS_PUT, STEP_COMMIT};
+	STEP_CERT_ISSUE, STEP_EXTEND, STEP_CERT_ADD, STEP_CERT_FIND, STEP_CONTEXT_CREATE,
+	STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT};
 
 static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
 	STEP_VERIFY_GENERAL, STEP_VERIFY_ADMIN, STEP_ADMIN_SET, STEP_PROMOTE, STEP_PSK_USED,

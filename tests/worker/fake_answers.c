@@ -319,6 +319,8 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 			d->keep_password--;
 		else
 			copy(d->password_b64, sizeof d->password_b64, in, "DigestPassword");
+	} else if (strcmp(rq->method, "ExtendProvisioningPeriod") == 0) {
+		copy(d->extended, sizeof d->extended, in, "Duration");
 	} else if (strcmp(rq->method, "SetTLSPSK") == 0) {
 		rv = set_psk(d, in);
 	} else if (strcmp(rq->method, "GetAdminNetAclEntryStatus") == 0) {

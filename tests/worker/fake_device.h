@@ -89,6 +89,7 @@ struct fake_device {
 	unsigned n_deletes; /* of certificates */
 	char sni_setup[256], sni_admin[256];
 	char next_pid[16], next_pps[48]; /* SetTLSPSK, effective after an unprovision */
+	char extended[8];                /* ExtendProvisioningPeriod, hours */
 	unsigned n_dropped;              /* requests over TLS 1.3 */
 	unsigned n_tls13;                /* connections over TLS 1.3 */
 	unsigned n_psk;                  /* PSK handshakes that were begun */

@@ -63,6 +63,18 @@ static void test_names(void **state)
 	assert_int_equal(resolve_set_field(&a, "otp", "AAECAwQFBgc=", &err), 0);
 	assert_int_equal(a.otp_len, 8);
 	assert_int_equal(resolve_set_field(&a, "otp", "AAEC", &err), E_CONFIG);
+	char pin[97];
+	memset(pin, 'a', sizeof pin);
+	pin[96] = '\0';
+	assert_int_equal(resolve_set_field(&a, "pin", pin, &err), 0); /* SHA-384 */
+	assert_string_equal(a.pin, pin);
+	assert_int_equal(resolve_set_field(&a, "pin", pin + 32, &err), 0); /* SHA-256 */
+	assert_int_equal(strlen(a.pin), 64);
+	assert_int_equal(resolve_set_field(&a, "pin", "", &err), 0); /* none */
+	assert_int_equal(resolve_set_field(&a, "pin", pin + 33, &err), E_CONFIG);
+	assert_int_equal(resolve_set_field(&a, "pin", pin + 56, &err), E_CONFIG); /* SHA-1 */
+	pin[40] = 'g';
+	assert_int_equal(resolve_set_field(&a, "pin", pin, &err), E_CONFIG);
 }
 
 /* ---- table --------------------------------------------------------------------------------------

@@ -274,6 +274,8 @@ static void test_authority(void **state)
 		ca_result = rows[i].result;
 		visit();
 		assert_end(rows[i].end, rows[i].reason);
+		/* The device is asked to stay in setup for as long as people may think. */
+		assert_string_equal(dev.extended, rows[i].result == CA_RESULT_PENDING ? "24" : "");
 		if (rows[i].end[0] == 'p')
 			assert_string_equal(fake_store.why, "ca");
 		ca_result = CA_RESULT_ISSUED;

@@ -111,6 +111,8 @@ int resolve_set_field(
 		return set_text(a->profile, sizeof a->profile, value, key, err);
 	if (strcmp(key, "ou") == 0)
 		return set_text(a->ou, sizeof a->ou, value, key, err);
+	if (!*value)
+		return 0; /* none */
 	if (strcmp(key, "otp") == 0)
 		return set_otp(a, value, err);
 	if (strcmp(key, "pin") == 0)

@@ -14,6 +14,8 @@
 #include "worker/steps/steps.h"
 #include "worker/worker.h"
 
+#define EXTEND_HOURS "24" /* the longest that ExtendProvisioningPeriod takes */
+
 static int keep_bytes(struct buf *b, const uint8_t *der, size_t len)
 {
 	b->len = 0;
@@ -383,6 +385,18 @@ static struct verdict issued(struct session *s, const struct ca_call *call)
 	return v_next();
 }
 
+/* The job is parked. Before that the device is asked, the first time, to stay in setup long enough
+ * for people to decide. SPEC: provisioning.md 3 EXTEND */
+static struct verdict pending(struct session *s, const struct ca_call *call)
+{
+	bool first = s->ck.ca_state != MUSTER__V1__CA_STATE__CA_STATE_PENDING;
+	s->ck.ca_state = MUSTER__V1__CA_STATE__CA_STATE_PENDING;
+	copy_text(s->ck.ca_pending_id, sizeof s->ck.ca_pending_id, call->pending_id);
+	struct verdict park =
+		v_wait(s, FAIL_CA, "ca_pending", "the request waits for approval: %s", call->text);
+	return first ? v_goto(STEP_EXTEND) : park;
+}
+
 static void on_issue(struct work *work, void *arg)
 {
 	struct session *s = arg;
@@ -399,12 +413,7 @@ static void on_issue(struct work *work, void *arg)
 			    ? v_again(call->retry_ms << (s->tries - 1))
 			    : v_wait(s, FAIL_CA, "ca_unreachable", "%s", call->text);
 		break;
-	case CA_RESULT_PENDING:
-		s->ck.ca_state = MUSTER__V1__CA_STATE__CA_STATE_PENDING;
-		copy_text(s->ck.ca_pending_id, sizeof s->ck.ca_pending_id, call->pending_id);
-		v = v_fail(
-			s, FAIL_CA, "ca_pending", "the request waits for approval: %s", call->text);
-		break;
+	case CA_RESULT_PENDING: v = pending(s, call); break;
 	case CA_RESULT_DENIED: v = v_fail(s, FAIL_DEAD, "ca_denied", "%s", call->text); break;
 	default: v = v_fail(s, FAIL_DEAD, "ca_failed", "%s", call->text); break;
 	}
@@ -432,6 +441,40 @@ enum build cert_issue_build(struct session *s, struct wsman_request *rq)
 	s->work = &w->work;
 	ca_work_submit(w, on_issue, s);
 	return BUILD_SEND;
+}
+
+enum build extend_build(struct session *s, struct wsman_request *rq)
+{
+	if (s->ck.ca_state != MUSTER__V1__CA_STATE__CA_STATE_PENDING)
+		return BUILD_SKIP;
+	struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
+	if (!p)
+		return build_nomem(s);
+	*p = WSMAN_TEXT("Duration", EXTEND_HOURS);
+	rq->op = WSMAN_INVOKE;
+	rq->method = "ExtendProvisioningPeriod";
+	rq->params = p;
+	rq->n_params = 1;
+	return BUILD_SEND;
+}
+
+/* Whatever the device says to it: the job waits, and why is known already. */
+struct verdict extend_read(struct session *s, const struct wsman_message *m)
+{
+	(void)s, (void)m;
+	return (struct verdict){.kind = VERDICT_WAIT};
+}
+
+struct verdict extend_refused(struct session *s, uint32_t rv)
+{
+	(void)rv;
+	return extend_read(s, NULL);
+}
+
+struct verdict extend_fault(struct session *s, enum wsman_reaction reaction)
+{
+	(void)reaction;
+	return extend_read(s, NULL);
 }
 
 /* ---- into the device ---------------------------------------------------------------------------
