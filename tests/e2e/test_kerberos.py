@@ -3,11 +3,14 @@
 """Kerberos login of a simulated device: MIT's KDC issues the ticket, kinit and curl --negotiate use it,
 and the device opens it with the key that was put into AMT_KerberosSettingData over WS-Man.
 
-An MIT ticket has no SIDs, so the device is told to take it as an administrator's (--any-ticket)."""
+An MIT ticket has no SIDs, so the device is told to take it as an administrator's (--any-ticket). Where
+the script of a throw-away Active Directory is at hand, the SIDs of its tickets meet the access list."""
 import base64
 import json
 import os
 import pathlib
+import random
+import re
 import shutil
 import tempfile
 import unittest
@@ -36,7 +39,7 @@ class Kdc:
             if not shutil.which(program, path=self.path):
                 raise unittest.SkipTest(f"{program} is absent")
         foreign.need("kinit")
-        self.folder, port = folder, estate.free_port()
+        self.realm, port = REALM, estate.free_port()
         modules = next(iter(unpacked.glob("usr/lib/*/krb5/plugins/kdb")), None)
         enctypes = " ".join(ENCTYPES.values())
         (folder / "krb5.conf").write_text(f"""[libdefaults]
@@ -96,18 +99,22 @@ class Kdc:
             self.process.stop()
 
 
-class Kerberos(harness.SiteTest):
+class KerberosTest(harness.SiteTest):
+    """Four devices that our worker has provisioned, and a KDC."""
     SITE = {"devices": 4}
+    KDC = None
+    SIM = ()
 
     @classmethod
     def setUpClass(cls):
+        # Short: the directory's sockets are below it.
         cls.folder = tempfile.TemporaryDirectory(prefix="muster-krb-")
         folder = pathlib.Path(cls.folder.name)
         cls.kdc = None
         try:
-            cls.kdc = Kdc(folder)
+            cls.kdc = cls.KDC(folder)
             super().setUpClass()
-            sim = cls.site.start_sim("--mix", "amt16=1", "--any-ticket")
+            sim = cls.site.start_sim("--mix", "amt16=1", *cls.SIM)
             estate.wait_for(lambda: (cls.site.status() or {}).get("done", 0) == 4, 120, "all devices to be done")
             cls.devices = foreign.devices_of(sim, None)["amt16"]
             for device, record in ((d, r) for d in cls.devices for r in cls.records() if r["uuid"] == d.uuid):
@@ -123,7 +130,7 @@ class Kerberos(harness.SiteTest):
 
     @classmethod
     def tearDownClass(cls):
-        if hasattr(cls, "site"):
+        if "site" in cls.__dict__:
             super().tearDownClass()
         if cls.kdc:
             cls.kdc.stop()
@@ -132,7 +139,7 @@ class Kerberos(harness.SiteTest):
     def put_settings(self, device, **values):
         cls = AMT + "AMT_KerberosSettingData"
         values = {"ElementName": "Intel(r) AMT: Kerberos Settings", "InstanceID": "Intel (r) AMT: Kerberos Settings",
-                  "RealmName": REALM, "KeyVersion": 1, "MaximumClockTolerance": 5, **values}
+                  "RealmName": self.kdc.realm, "KeyVersion": 1, "MaximumClockTolerance": 5, **values}
         body = "".join(f"<r:{name}>{values[name]}</r:{name}>" for name in sorted(values))
         answer = device.wsman(request(TRANSFER + "Put", cls, f'<r:AMT_KerberosSettingData xmlns:r="{cls}">{body}</r:AMT_KerberosSettingData>'))
         self.assertEqual(local(answer.find("s:Body", NS)[0]), "AMT_KerberosSettingData")
@@ -143,6 +150,17 @@ class Kerberos(harness.SiteTest):
         url = f"https://{device.fqdn}:{device.tls}/wsman"
         return foreign.run(["curl", "-ksSi", "--max-time", "60", "--negotiate", "-u", ":", "--connect-to",
                             f"::{device.address}:{device.tls}", "--data-binary", "@-", url], stdin=get, env=self.kdc.env).stdout
+
+    def offers(self, device):
+        """Whether a 401 names the scheme."""
+        text = device.curl("/wsman", "--data-binary", "@-", login=False)
+        self.assertIn("WWW-Authenticate: Digest", text)
+        return "WWW-Authenticate: Negotiate" in text
+
+
+class Mit(KerberosTest):
+    KDC = Kdc
+    SIM = ("--any-ticket",)
 
     def salt(self, device):
         """The salt of a principal in MIT's database: realm and components."""
@@ -164,12 +182,6 @@ class Kerberos(harness.SiteTest):
                 self.put_settings(device, KrbEnabled="false")
                 self.assertFalse(self.offers(device))
 
-    def offers(self, device):
-        """Whether a 401 names the scheme."""
-        text = device.curl("/wsman", "--data-binary", "@-", login=False)
-        self.assertIn("WWW-Authenticate: Digest", text)
-        return "WWW-Authenticate: Negotiate" in text
-
     def test_ticket_opens_with_the_master_key(self):
         """A master key is the RC4 key alone: a ticket of another kind is not opened."""
         device = self.devices[3]
@@ -183,6 +195,97 @@ class Kerberos(harness.SiteTest):
         self.kdc.tool("kadmin.local", "-r", REALM, "-q", f"cpw -e {ENCTYPES['aes256']}:normal -pw {PASSPHRASE} HTTP/{device.fqdn}")
         self.assertEqual(self.kdc.kinit(), 0)  # forgets the old ticket
         self.assertNotIn("200 OK", self.negotiate(device))
+
+
+class Directory:
+    """A throw-away Active Directory (Samba) on an address of its own; the script prints what is where."""
+
+    def __init__(self, folder):
+        script = pathlib.Path(os.environ.get("MUSTER_SAMBA_AD", harness.ROOT.parent / "shared/tools/samba-ad-up.sh"))
+        self.up = False
+        if not script.exists():
+            raise unittest.SkipTest("samba-ad-up.sh is absent (MUSTER_SAMBA_AD)")
+        for program in ("samba", "samba-tool", "ldapsearch", "kinit"):
+            foreign.need(program)
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("the directory needs ports below 1024: run as root")
+        self.state, self.down = folder / "ad", script.with_name("samba-ad-down.sh")
+        address = f"127.77.{random.randint(1, 254)}.{random.randint(1, 254)}"
+        done = foreign.run(["bash", str(script), str(self.state)], env={"SAMBA_AD_IP": address, "SAMBA_AD_WAIT": "100"})
+        if done.returncode != 0:
+            raise unittest.SkipTest(f"samba-ad-up.sh: {done.stdout.strip()[-300:]}")
+        self.up = True
+        try:
+            self.read_facts(folder, done.stdout)
+            self.kinit()
+        except BaseException:
+            self.stop()
+            raise
+
+    def read_facts(self, folder, text):
+        facts = dict(line.split("=", 1) for line in text.splitlines() if line.startswith("AD_"))
+        self.realm, self.domain = facts["AD_REALM"], facts["AD_DNS_DOMAIN"]
+        self.user, self.password, self.group = facts["AD_TEST_USER"].split("@")[0], facts["AD_TEST_USER_PASSWORD"], facts["AD_TEST_GROUP"]
+        conf = folder / "krb5.conf"
+        conf.write_text(pathlib.Path(facts["AD_KRB5_CONFIG"]).read_text().replace(
+            "[domain_realm]", f"[domain_realm]\n.{estate.DOMAIN} = {self.realm}"))
+        self.env = {"KRB5_CONFIG": str(conf), "KRB5CCNAME": f"FILE:{folder}/tickets"}
+
+    def tool(self, *command):
+        done = foreign.run(["samba-tool", *command, "-s", f"{self.state}/etc/smb.conf", "-H", f"{self.state}/private/sam.ldb"])
+        if done.returncode != 0:
+            raise AssertionError(f"samba-tool {command[:2]}: {done.stdout}")
+        return done.stdout
+
+    def kinit(self):
+        done = foreign.run(["kinit", f"{self.user}@{self.realm}"], stdin=self.password + "\n", env=self.env)
+        if done.returncode != 0:
+            raise AssertionError(f"kinit: {done.stdout}")
+
+    def sid(self, kind, name):
+        """The bytes of a user's or a group's SID."""
+        text = re.search(r"^objectSid: S-1-(.*)$", self.tool(kind, "show", name, "--attributes=objectSid"), re.M).group(1)
+        authority, *subs = (int(n) for n in text.split("-"))
+        return bytes([1, len(subs)]) + authority.to_bytes(6, "big") + b"".join(s.to_bytes(4, "little") for s in subs)
+
+    def add_device(self, account, fqdn, port, password):
+        """The computer object of a device with the names of its services. Returns its salt."""
+        self.tool("computer", "create", account)
+        self.tool("user", "setpassword", account + "$", f"--newpassword={password}")
+        for spn in (f"HTTP/{fqdn}", f"HTTP/{fqdn}:{port}"):
+            self.tool("spn", "add", spn, account + "$")
+        return f"{self.realm}host{account.lower()}.{self.domain}"
+
+    def stop(self):
+        if self.up:
+            foreign.run(["bash", str(self.down), str(self.state)])
+
+
+class ActiveDirectory(KerberosTest):
+    KDC = Directory
+
+    def invoke(self, device, method, arguments):
+        service = AMT + "AMT_AuthorizationService"
+        answer = device.wsman(request(f"{service}/{method}", service, f'<r:{method}_INPUT xmlns:r="{service}">{arguments}</r:{method}_INPUT>'))
+        output = {local(p): p.text for p in answer.find("s:Body", NS)[0]}
+        self.assertEqual(output["ReturnValue"], "0", output)
+        return output
+
+    def test_sids_of_the_ticket_against_the_access_list(self):
+        device = self.devices[0]
+        salt = self.kdc.add_device("PC0iME", device.fqdn, device.tls, PASSPHRASE)
+        self.put_settings(device, KrbEnabled="true", Passphrase=PASSPHRASE, Salt=salt, IterationCount=4096)
+        self.assertTrue(self.offers(device))
+        self.assertIn("401", self.negotiate(device).splitlines()[0])
+        for kind, name in (("user", self.kdc.user), ("group", self.kdc.group)):
+            for realm, status in (("3", "200"), ("5", "403")):
+                with self.subTest(name, realm=realm):
+                    sid = base64.b64encode(self.kdc.sid(kind, name)).decode()
+                    handle = self.invoke(device, "AddUserAclEntryEx", f"<r:KerberosUserSid>{sid}</r:KerberosUserSid>"
+                                         f"<r:AccessPermission>2</r:AccessPermission><r:Realms>{realm}</r:Realms>")["Handle"]
+                    self.assertIn(status, self.negotiate(device).splitlines()[0])
+                    self.invoke(device, "RemoveUserAclEntry", f"<r:Handle>{handle}</r:Handle>")
+                    self.assertIn("401", self.negotiate(device).splitlines()[0])
 
 
 if __name__ == "__main__":
