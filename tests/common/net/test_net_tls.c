@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -283,10 +284,13 @@ static void silently_empty_certificate(void **state)
 #define OLD  "+RSA:+SHA1:%DISABLE_SAFE_RENEGOTIATION"
 #define VERS "NORMAL:-VERS-ALL:"
 
+/* Certificate and key that the next gnutls-serv shows. */
+static const char *gnutls_cert = "cert.pem", *gnutls_key = "key.pem";
+
 static pid_t spawn_gnutls(const char *priority, const char *port, bool psk)
 {
 	const char *plain[] = {"gnutls-serv", "--echo", "--port", port, "--priority", priority,
-		"--x509certfile", "cert.pem", "--x509keyfile", "key.pem", NULL};
+		"--x509certfile", gnutls_cert, "--x509keyfile", gnutls_key, NULL};
 	const char *keys[] = {"gnutls-serv", "--echo", "--port", port, "--priority", priority,
 		"--pskpasswd", "psk.txt", NULL};
 
@@ -319,6 +323,71 @@ static void ladder_with_gnutls(void **state)
 			print_error("%s: %s: %s\n", peers[i].priority, path, v.text);
 		assert_string_equal(path, peers[i].path);
 		assert_string_equal(v.version, peers[i].version);
+	}
+}
+
+/* The same devices once they are configured. */
+static void configured_without_secure_renegotiation(void **state)
+{
+	static const char *const versions[] = {
+		"+VERS-TLS1.2:", "+VERS-TLS1.0:+VERS-TLS1.1:", "+VERS-TLS1.0:"};
+
+	(void)state;
+	if (!have("gnutls-serv"))
+		skip();
+	for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+		char port[8], priority[128];
+		struct net_addr addr = free_port(port);
+		struct visit v = {.attempt.legacy = true};
+
+		snprintf(priority, sizeof priority, "%s%s%s", VERS, versions[i], OLD);
+		pid_t pid = spawn_gnutls(priority, port, false);
+
+		visit(&v, &addr, TLS_PROFILE_V, NULL);
+		assert_false(v.opened);
+		assert_int_equal(tls_ladder(&v.attempt).profile, TLS_PROFILE_VL);
+		visit(&v, &addr, TLS_PROFILE_VL, NULL);
+		assert_true(v.opened);
+		visit(&v, &addr, TLS_PROFILE_L0, NULL); /* TLS 1.0 alone, without our extensions */
+		assert_int_equal(v.opened, i > 0);
+		reap(pid);
+	}
+}
+
+/* The keys that old firmware makes for itself. SPEC: tls.md 2, 3.1 */
+static void short_device_keys(void **state)
+{
+	static const struct {
+		const char *name, *priority, *path;
+	} rows[] = {
+		{"setup-self-1024", VERS "+VERS-TLS1.0:" OLD, "M L!"},
+		{"setup-self-2047", VERS "+VERS-TLS1.0:+VERS-TLS1.1:" OLD, "M L!"},
+		{"setup-self-1024", VERS "+VERS-TLS1.2:+RSA", "M!"},
+		{"setup-self-2047", VERS "+VERS-TLS1.2:+RSA", "M!"},
+	};
+
+	(void)state;
+	if (!have("gnutls-serv"))
+		skip();
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char port[8], cert[PATH_MAX], key[PATH_MAX], text[128];
+		struct net_addr addr = free_port(port);
+		struct visit v;
+
+		snprintf(text, sizeof text, "tests/data/pki/device/%s.pem", rows[i].name);
+		assert_non_null(realpath(text, cert));
+		snprintf(text, sizeof text, "tests/data/pki/device/%s.key", rows[i].name);
+		assert_non_null(realpath(text, key));
+		gnutls_cert = cert;
+		gnutls_key = key;
+		pid_t pid = spawn_gnutls(rows[i].priority, port, false);
+		const char *path = walk(&v, &addr);
+
+		reap(pid);
+		gnutls_cert = "cert.pem";
+		gnutls_key = "key.pem";
+		if (strcmp(path, rows[i].path) != 0)
+			fail_msg("%s %s: %s: %s", rows[i].name, rows[i].priority, path, v.text);
 	}
 }
 
@@ -498,6 +567,8 @@ int main(void)
 		cmocka_unit_test(ladder_with_openssl),
 		cmocka_unit_test(silently_empty_certificate),
 		cmocka_unit_test(ladder_with_gnutls),
+		cmocka_unit_test(configured_without_secure_renegotiation),
+		cmocka_unit_test(short_device_keys),
 		cmocka_unit_test(no_secure_renegotiation),
 		cmocka_unit_test(psk_with_gnutls),
 		cmocka_unit_test(server_with_s_client),
