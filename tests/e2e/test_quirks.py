@@ -19,7 +19,7 @@ RIGHT_END = {
     "wrong-cert": r"refused:wrong_certificate",
     "silent": r"refused:.+",
     "handshake-stall": r"refused:.+",
-    "deaf": r"refused:(handshake|unreachable)",
+    "deaf": r"refused:(handshake|legacy_off|unreachable)",
     "foreign-password": r"refused:unknown_password",
     "flash-wear": r"refused:flash_worn",
     # Identities that nobody may trust.
