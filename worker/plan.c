@@ -44,8 +44,9 @@ const struct step step_table[N_STEPS] = {
 		.build = otp_build),
 	CALL(STEP_CLOCK_GET, "clock.get", EFFECT_READ, "AMT_TimeSynchronizationService",
 		"GetLowAccuracyTimeSynch", clock_get),
-	CALL(STEP_CLOCK_SET, "clock.set", EFFECT_SET, "AMT_TimeSynchronizationService",
-		"SetHighAccuracyTimeSynch", clock_set),
+	/* It counts from the Ta0 just read: after a lost answer that one is of the clock before. */
+	CALL(STEP_CLOCK_SET, "clock.set", EFFECT_ONCE, "AMT_TimeSynchronizationService",
+		"SetHighAccuracyTimeSynch", clock_set, .doubt = STEP_CLOCK_GET),
 	CALL(STEP_NAME_PUT, "name.put", EFFECT_SET, "AMT_GeneralSettings", "Put", name_put,
 		.fault = name_put_fault),
 	CALL(STEP_MEBX_SET, "mebx.set", EFFECT_SECRET, SCS, "SetMEBxPassword", mebx_set,
@@ -90,7 +91,7 @@ const struct step step_table[N_STEPS] = {
 	CALL(STEP_CONTEXT_PUT, "context.put", EFFECT_SET, "AMT_TLSCredentialContext", "Put",
 		context_put),
 	CALL(STEP_TLS_PUT, "tls.put", EFFECT_SET, "AMT_TLSSettingData", "Put", tls_put,
-		.slow = STEP_SLOW),
+		.slow = STEP_SLOW, .fault = tls_put_fault),
 	CALL(STEP_COMMIT, "commit", EFFECT_ONCE, SCS, "CommitChanges", commit, .slow = STEP_SLOW,
 		.cut = CUT_IS_FINE, .refused = commit_refused),
 

@@ -169,7 +169,7 @@ struct session {
 	bool tlsp_known;
 	unsigned tries;          /* AGAIN of the present row */
 	unsigned cuts, row_cuts; /* lost connections of this visit, of the present row */
-	bool repaired;           /* 2057 has been answered by doing everything again, once */
+	bool repaired;           /* what the device lacked has been set again, once */
 	bool swept;              /* key store was full: unbound keys were deleted, once */
 	bool committed;          /* this visit sent CommitChanges */
 	unsigned connect_tries;

@@ -325,6 +325,8 @@ void device_reboot(struct device *d)
 {
 	/* Not in flash until CommitChanges. SPEC: provisioning.md 3 TLS */
 	d->staged = d->committed;
+	if (d->state == DEV_IN)
+		d->n_binds = 0; /* to bind again is no fault then */
 	memset(d->enums, 0, sizeof d->enums);
 }
 

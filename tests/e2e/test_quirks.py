@@ -21,12 +21,12 @@ RIGHT_END = {
     "handshake-stall": r"refused:.+",
     "deaf": r"refused:(handshake|legacy_off|unreachable)",
     "foreign-password": r"refused:unknown_password",
-    "flash-wear": r"refused:flash_worn",
+    "flash-wear": r"refused:(flash_worn|unreachable)",
     # Identities that nobody may trust.
     "uuid-mismatch": r"quarantine:uuid_mismatch",
     "zero-uuid": r"refused:hello",
     "placeholder-uuid": r"quarantine:placeholder_uuid",
-    "shared-uuid": r"(quarantine:address_swing|waiting:approval|(twin )?provisioned)",
+    "shared-uuid": r"(quarantine:(address_swing|realm_changed)|waiting:approval|(twin )?provisioned)",
     # Healthy firmware that is awkward.
     "reset": PROVISIONED,
     "commit-cut": PROVISIONED,

@@ -151,8 +151,9 @@ static void items(struct fake_device *d, const char *class_name, struct buf *out
 
 static void general(struct fake_device *d, struct buf *out)
 {
-	const char *realm = d->other_realm && d->configured ? "0000554784E729164447A89F60B641C5"
-							    : "F3EB554784E729164447A89F60B641C5";
+	const char *realm = d->swapped || (d->other_realm && d->configured)
+				    ? "0000554784E729164447A89F60B641C5"
+				    : "F3EB554784E729164447A89F60B641C5";
 	buf_addf(out,
 		"<h:AMT_GeneralSettings><h:AMTNetworkEnabled>1</h:AMTNetworkEnabled><h:DigestRealm>"
 		"Digest:%s</h:DigestRealm><h:DomainName>%s</"

@@ -263,6 +263,7 @@ static bool wrong_answer(struct peer *p, struct fake_request *rq)
 	case FAKE_SILENT: break;
 	case FAKE_CUT: buf_free(&b); return false; /* the caller drops */
 	case FAKE_FAULT: fake_fault_body(rq, "SchemaValidationError", &b); break;
+	case FAKE_DENIED: fake_fault_body(rq, "AccessDenied", &b); break;
 	case FAKE_ABSENT: fake_fault_body(rq, "DestinationUnreachable", &b); break;
 	case FAKE_BUSY:
 		if (rq->method[0])

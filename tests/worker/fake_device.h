@@ -16,6 +16,7 @@
 enum fake_fault {
 	FAKE_NONE,
 	FAKE_FAULT,     /* SOAP fault SchemaValidationError */
+	FAKE_DENIED,    /* SOAP fault AccessDenied */
 	FAKE_ABSENT,    /* SOAP fault DestinationUnreachable */
 	FAKE_BUSY,      /* ReturnValue 2061 (methods), fault Concurrency (others) */
 	FAKE_REFUSED,   /* ReturnValue 36 (methods) */
@@ -72,6 +73,7 @@ struct fake_device {
 	bool no_context_names;  /* the list of contexts tells no InstanceID */
 	bool quotes;            /* faults quote the request */
 	bool other_realm;       /* configured: not the one of the setup */
+	bool swapped;           /* another device answers here now */
 	const char *version;    /* Server header; NULL = 12.0.67.1579 */
 	unsigned keep_password; /* so many SetAdminAclEntryEx are answered and not obeyed */
 	unsigned reset_nonce;   /* the n-th request with an answer meets a new nonce; 0 = none */

@@ -178,6 +178,36 @@ static void test_realm(void **state)
 	assert_end("park", "realm_changed");
 }
 
+/* Two devices with one UUID: after the first one had its password, the other one answers. SPEC:
+ * ruling 2 */
+static void test_swapped_device(void **state)
+{
+	(void)state;
+	fresh();
+	fake_store.lost_at = "key.generate";
+	visit();
+	assert_string_equal(outcome, "lost");
+	fake_store.lost_at = NULL;
+	dev.swapped = true;
+	visit();
+	assert_end("park", "realm_changed");
+	assert_string_equal(fake_store.quarantine, "realm_changed");
+	assert_int_equal(dev.n_commits, 0);
+}
+
+/* The device began anew between the bind and the Put: once it is all done again. */
+static void test_staged_bind_is_lost(void **state)
+{
+	(void)state;
+	fresh();
+	dev.fault = FAKE_DENIED;
+	dev.at = "tls.put";
+	dev.times = 1;
+	visit();
+	assert_provisioned();
+	assert_int_equal(dev.n_commits, 1);
+}
+
 /* Parked is not enough: a Hello would overwrite the address. SPEC: ruling 2 */
 static void test_quarantine(void **state)
 {
@@ -377,6 +407,8 @@ int main(void)
 		cmocka_unit_test(test_many_repeats),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_realm),
+		cmocka_unit_test(test_swapped_device),
+		cmocka_unit_test(test_staged_bind_is_lost),
 		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_server_name),
 		cmocka_unit_test(test_sha1_only),

@@ -17,10 +17,19 @@ enum build general_get_build(struct session *s, struct wsman_request *rq)
 struct verdict general_get_read(struct session *s, const struct wsman_message *m)
 {
 	const char *realm = wsman_node_text(m->payload, "DigestRealm");
+	char at[NET_ADDR_TEXT_MAX];
 	if (!realm || !digest_realm_ok(realm))
 		return v_fail(s, FAIL_DEAD, "bad_realm",
 			"DigestRealm has not the form of Intel AMT (Digest: and 32 hex digits); "
 			"the password cannot be set on it");
+	/* The realm is the device's own and only a full unprovision changes it. SPEC: wsman.md 3.2
+	 */
+	if (s->ck.passwords_sent && s->ck.realm[0] && strcmp(s->ck.realm, realm) != 0)
+		return v_wait(s, FAIL_QUARANTINE, "realm_changed",
+			"this job has set the password of a device with realm %s, and at %s is "
+			"one with %s: two devices with one UUID, or one that was unprovisioned; "
+			"look which, then kick or cancel the job",
+			s->ck.realm, net_addr_host_text(&s->device.addr, at), realm);
 	copy_text(s->ck.realm, sizeof s->ck.realm, realm);
 	if (!s->ck.amt[0]) /* until CIM_SoftwareIdentity says it better */
 		copy_text(s->ck.amt, sizeof s->ck.amt, device_amt_version(&s->device));

@@ -61,6 +61,7 @@ STEP_FN_(context_create);
 struct verdict context_create_fault(struct session *s, enum wsman_reaction reaction);
 STEP_FN_(context_put);
 STEP_FN_(tls_put);
+struct verdict tls_put_fault(struct session *s, enum wsman_reaction reaction);
 STEP_FN_(commit);
 struct verdict commit_refused(struct session *s, uint32_t rv);
 STEP_FN_(verify_state);

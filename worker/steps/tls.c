@@ -155,3 +155,13 @@ struct verdict tls_put_read(struct session *s, const struct wsman_message *m)
 	(void)s, (void)m;
 	return v_next();
 }
+
+/* What is staged is not in flash before the commit: a device that began anew since the bind has no
+ * certificate for TLS. Read what is there and bind again, once. SPEC: provisioning.md 3 TLS */
+struct verdict tls_put_fault(struct session *s, enum wsman_reaction reaction)
+{
+	if (reaction != WSMAN_REACT_DENIED || s->repaired)
+		return (struct verdict){.kind = VERDICT_FAIL};
+	s->repaired = true;
+	return v_goto(STEP_CERT_LIST);
+}
