@@ -28,6 +28,11 @@ bool device_has_kvm(const struct device *d)
 	return !absent_class(d->as->absent, CLASS_kvm_sap);
 }
 
+bool device_mobile(const struct device *d)
+{
+	return d->index % 2;
+}
+
 void device_identity(struct device *d, uint64_t seed, size_t index, const char *domain)
 {
 	d->index = index;

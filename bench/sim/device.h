@@ -170,6 +170,9 @@ void device_name(struct device *d);
 /** Whether the release has KVM redirection. */
 bool device_has_kvm(const struct device *d);
 
+/** Whether it is a notebook: it has a wireless port and other power schemes. */
+bool device_mobile(const struct device *d);
+
 /** Identity of device number index of a seeded estate: UUID, name and generator. */
 void device_identity(struct device *d, uint64_t seed, size_t index, const char *domain);
 

@@ -4,7 +4,9 @@
 
 #include "bench/sim/classes/acl.h"
 #include "bench/sim/classes/kerberos.h"
+#include "bench/sim/classes/remote.h"
 #include "bench/sim/classes/trust.h"
+#include "bench/sim/classes/wifi.h"
 #include "bench/sim/device.h"
 
 #include <openssl/crypto.h>
@@ -18,6 +20,9 @@ static const struct {
 	[PART_ACL] = {sizeof(struct acl), &acl_factory},
 	[PART_KERBEROS] = {sizeof(struct kerberos), &kerberos_factory},
 	[PART_TRUST] = {sizeof(struct trust), &trust_factory},
+	[PART_WIFI] = {sizeof(struct wifi), &wifi_factory},
+	[PART_WIRED] = {sizeof(struct wired), &wired_factory},
+	[PART_REMOTE] = {sizeof(struct remote), &remote_factory},
 };
 
 const void *part_read(const struct device *d, enum part p)

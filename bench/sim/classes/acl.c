@@ -382,7 +382,7 @@ static const struct prop authorization_props[] = {
 	{"AllowHttpQopAuthOnly", PT_UINT, PF_RO, .value = qop_only},
 	PROPS_SERVICE("AMT_AuthorizationService", "Intel(r) AMT Authorization Service"),
 	{"EnabledState", PT_UINT, PF_RO, .text = "5"},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT Authorization Service"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT Authorization Service"},
 	{"RequestedState", PT_UINT, PF_RO, .text = "12"},
 	PROPS_SYSTEM,
 	{NULL},

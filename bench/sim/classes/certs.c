@@ -4,7 +4,9 @@
  * it can do. Keys come from the pool, signatures are real. SPEC: provisioning.md 3 CERT; ca.md 2
  */
 #include "bench/sim/classes/class.h"
+#include "bench/sim/classes/remote.h"
 #include "bench/sim/classes/trust.h"
+#include "bench/sim/classes/wifi.h"
 
 #include "common/base/codec.h"
 
@@ -83,7 +85,7 @@ static void cert_blob(struct writer *w, struct device *d, int i, const struct pr
 
 static const struct prop cert_props[] = {
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT Certificate"},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY, .value = cert_id},
+	{"InstanceID", PT_STR, PF_RO | PF_ID, .value = cert_id},
 	{"Issuer", PT_STR, PF_RO, .value = cert_issuer},
 	{"ReadOnlyCertificate", PT_BOOL, PF_RO, .value = cert_readonly},
 	{"Subject", PT_STR, PF_RO, .value = cert_subject},
@@ -96,7 +98,8 @@ static enum wfault cert_delete(struct call *c)
 {
 	struct dev_cert *cert = &c->d->certs[c->instance];
 	bool bound = cert->handle == c->d->staged.cert || cert->handle == c->d->committed.cert;
-	if (bound || cert->readonly)
+	if (bound || cert->readonly || wifi_uses_cert(c->d, cert->handle) ||
+		wired_uses_cert(c->d, cert->handle) || remote_uses_cert(c->d, cert->handle))
 		return WF_ACCESS_DENIED;
 	device_cert_drop(cert);
 	return WF_NONE;
@@ -139,7 +142,7 @@ static void key_id(struct writer *w, struct device *d, int i, const struct prop 
 static const struct prop key_props[] = {
 	{"DERKey", PT_B64, PF_RO, .value = key_der},
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT Key"},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY, .value = key_id},
+	{"InstanceID", PT_STR, PF_RO | PF_ID, .value = key_id},
 	{NULL},
 };
 
@@ -168,7 +171,7 @@ static const struct prop management_props[] = {
 	PROPS_SERVICE("AMT_PublicKeyManagementService", "Intel(r) AMT Certificate Store Service"),
 	{"EnabledDefault", PT_UINT, PF_RO, .text = "5"},
 	{"EnabledState", PT_UINT, PF_RO, .text = "5"},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT Public Key Management Service"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT Public Key Management Service"},
 	{"RequestedState", PT_UINT, PF_RO, .text = "12"},
 	PROPS_SYSTEM,
 	{NULL},
@@ -468,7 +471,7 @@ const struct class_def class_key_management = {
 
 static const struct prop capability_props[] = {
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT: Public Key Management Capabilities"},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY,
+	{"InstanceID", PT_STR, PF_RO | PF_ID,
 		.text = "Intel(r) AMT: Public Key Management Capabilities 0"},
 	{"SupportedKeyLengths", PT_UINT, PF_RO | PF_ARRAY, .text = "2048"},
 	{NULL},

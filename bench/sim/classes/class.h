@@ -103,7 +103,7 @@ enum ptype {
 #define UINT_UNSET UINT32_MAX
 
 enum {
-	PF_KEY = 1,         /* names the instance */
+	PF_ID = 1,          /* names the instance (PF_KEY is a name of the system) */
 	PF_RO = 2,          /* a Put may carry it, its value is ignored */
 	PF_REQ = 4,         /* a Put or call without it is refused */
 	PF_ARRAY = 8,       /* may repeat */
@@ -163,14 +163,19 @@ struct class_def {
 };
 
 /* All classes: the name of the definition, class_NAME. */
-#define CLASSES(X)                                                                                 \
-	X(general_settings)                                                                        \
-	X(software_identity)                                                                       \
-	X(setup_and_configuration) X(time_synchronization) X(authorization) X(kerberos)            \
-		X(certificate) X(key_pair) X(key_management) X(key_capabilities) X(tls_credential) \
-			X(tls_setting) X(tls_collection) X(redirection) X(kvm_sap) X(kvm_setting)  \
-				X(opt_in) X(web_ui) X(power_scheme) X(element_setting)             \
-					X(ethernet_port) X(host_based_setup)
+/* clang-format off */
+#define CLASSES(X) \
+	X(general_settings) X(software_identity) X(setup_and_configuration) \
+	X(time_synchronization) X(authorization) X(kerberos) X(certificate) X(key_pair) \
+	X(key_management) X(key_capabilities) X(tls_credential) X(tls_setting) \
+	X(tls_collection) X(redirection) X(kvm_sap) X(kvm_setting) X(opt_in) X(web_ui) \
+	X(power_scheme) X(element_setting) X(ethernet_port) X(host_based_setup) \
+	X(wifi_port) X(wifi_endpoint) X(wifi_endpoint_capabilities) X(wifi_profile) \
+	X(wifi_dot1x) X(credential_context) X(wifi_service) X(wired_settings) \
+	X(wired_profile) X(wired_context) X(mps) X(mps_login) X(remote_rule) \
+	X(remote_applies) X(remote_service) X(remote_capabilities) X(user_connection) \
+	X(environment)
+/* clang-format on */
 
 enum class_id {
 #define X(name) CLASS_##name,
@@ -289,6 +294,11 @@ bool arg_bytes(const struct call *c, size_t i, uint8_t *out, size_t len);
 /** Values of an array argument, in order. @return how many there are (may exceed max) */
 size_t arg_uints(const struct call *c, size_t i, uint32_t *out, size_t max);
 
+/* Arguments of every RequestStateChange. */
+extern const struct prop state_change_in[];
+/** The state that RequestStateChange wants, when it is in the list (ended by 0); else c->rv. */
+bool arg_state(struct call *c, const uint32_t *allowed, uint32_t *wanted);
+
 /* ---- certs.c ------------------------------------------------------------------------------ */
 
 #define CERT_PREFIX "Intel(r) AMT Certificate: Handle: "
@@ -297,15 +307,15 @@ size_t arg_uints(const struct call *c, size_t i, uint32_t *out, size_t max);
 int arg_cert(const struct call *c, size_t i);
 
 /* CIM boilerplate of every service. */
-#define PROPS_SERVICE(cls_, name_)                                     \
-	{"CreationClassName", PT_STR, PF_RO | PF_KEY, .text = (cls_)}, \
-	{                                                              \
-		"ElementName", PT_STR, PF_RO, .text = (name_)          \
+#define PROPS_SERVICE(cls_, name_)                                    \
+	{"CreationClassName", PT_STR, PF_RO | PF_ID, .text = (cls_)}, \
+	{                                                             \
+		"ElementName", PT_STR, PF_RO, .text = (name_)         \
 	}
-#define PROPS_SYSTEM                                                                       \
-	{"SystemCreationClassName", PT_STR, PF_RO | PF_KEY, .text = "CIM_ComputerSystem"}, \
-	{                                                                                  \
-		"SystemName", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT"               \
+#define PROPS_SYSTEM                                                                      \
+	{"SystemCreationClassName", PT_STR, PF_RO | PF_ID, .text = "CIM_ComputerSystem"}, \
+	{                                                                                 \
+		"SystemName", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT"               \
 	}
 #define SET(field) offsetof(struct settings, field)
 

@@ -9,27 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct prop state_change_in[] = {
-	{"RequestedState", PT_UINT, PF_REQ},
-	{"TimeoutPeriod", PT_STR},
-	{NULL},
-};
-
 /* Set *state to the requested one if it is in the list (ended by 0). */
 static enum wfault change_state(struct call *c, uint32_t *state, const uint32_t *allowed)
 {
-	uint32_t wanted = (uint32_t)arg_uint(c, 0, 0);
-	if (c->args[1]) {
-		c->rv = CIM_TIMEOUT_PARAMETER;
-		return WF_NONE;
-	}
-	for (; *allowed; allowed++)
-		if (*allowed == wanted) {
-			*state = wanted;
-			snprintf(c->note, sizeof c->note, "state %u", wanted);
-			return WF_NONE;
-		}
-	c->rv = CIM_INVALID_PARAMETER;
+	uint32_t wanted;
+	if (arg_state(c, allowed, &wanted))
+		*state = wanted;
 	return WF_NONE;
 }
 
@@ -39,7 +24,7 @@ static const struct prop redirection_props[] = {
 	PROPS_SERVICE("AMT_RedirectionService", "Intel(r) AMT Redirection Service"),
 	{"EnabledState", PT_UINT, PF_STORE | PF_REQ, .off = SET(redir_state), .max = 32771},
 	{"ListenerEnabled", PT_BOOL, PF_STORE | PF_REQ, .off = SET(redir_listener)},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT Redirection Service"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT Redirection Service"},
 	PROPS_SYSTEM,
 	{NULL},
 };
@@ -73,7 +58,7 @@ static const struct prop kvm_props[] = {
 	PROPS_SERVICE("CIM_KVMRedirectionSAP", "KVM Redirection Service Access Point"),
 	{"EnabledState", PT_UINT, PF_RO, .off = SET(kvm_state)},
 	{"KVMProtocol", PT_UINT, PF_RO, .text = "4"},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "KVM Redirection Service Access Point"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "KVM Redirection Service Access Point"},
 	{"RequestedState", PT_UINT, PF_RO, .text = "5"},
 	{"SystemCreationClassName", PT_STR, PF_RO, .text = "CIM_ComputerSystem"},
 	{"SystemName", PT_STR, PF_RO, .text = "ManagedSystem"},
@@ -101,8 +86,7 @@ static const struct prop kvm_setting_props[] = {
 	{"DefaultScreen", PT_UINT, PF_STORE, .off = SET(kvm_default_screen), .max = 2},
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) KVM Redirection Settings"},
 	{"EnabledByMEBx", PT_BOOL, PF_RO, .text = "true"},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY | PF_REQ,
-		.text = "Intel(r) KVM Redirection Settings"},
+	{"InstanceID", PT_STR, PF_RO | PF_ID | PF_REQ, .text = "Intel(r) KVM Redirection Settings"},
 	{"Is5900PortEnabled", PT_BOOL, PF_STORE, .off = SET(kvm_5900)},
 	{"OptInPolicy", PT_BOOL, PF_STORE, .off = SET(kvm_optin)},
 	{"OptInPolicyTimeout", PT_UINT, PF_STORE, .off = SET(kvm_optin_timeout)},
@@ -131,7 +115,7 @@ const struct class_def class_kvm_setting = {
 static const struct prop opt_in_props[] = {
 	{"CanModifyOptInPolicy", PT_UINT, PF_RO, .text = "1"},
 	PROPS_SERVICE("IPS_OptInService", "Intel(r) AMT OptIn Service"),
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT OptIn Service"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT OptIn Service"},
 	{"OptInCodeTimeout", PT_UINT, PF_STORE, .off = SET(optin_code_timeout)},
 	{"OptInDisplayTimeout", PT_UINT, PF_STORE, .off = SET(optin_display_timeout)},
 	{"OptInRequired", PT_UINT, PF_STORE | PF_REQ, .off = SET(optin_required)},
@@ -160,7 +144,7 @@ const struct class_def class_opt_in = {
 static const struct prop web_props[] = {
 	PROPS_SERVICE("AMT_WebUIService", "Intel(r) AMT Web UI Service"),
 	{"EnabledState", PT_UINT, PF_RO, .off = SET(webui_state)},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT Web UI Service"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT Web UI Service"},
 	{"RequestedState", PT_UINT, PF_RO, .text = "12"},
 	PROPS_SYSTEM,
 	{NULL},
@@ -193,7 +177,7 @@ static int scheme_count(const struct device *d)
 static void scheme_text(struct writer *w, struct device *d, int i, const struct prop *p)
 {
 	char text[80];
-	snprintf(text, sizeof text, "%s: ON in S0%s", d->index % 2 ? "Mobile" : "Desktop",
+	snprintf(text, sizeof text, "%s: ON in S0%s", device_mobile(d) ? "Mobile" : "Desktop",
 		i ? ", ME Wake in S3, S4-5" : "");
 	w_text(w, p->name, text);
 }
@@ -209,7 +193,7 @@ static void scheme_id(struct writer *w, struct device *d, int i, const struct pr
 static void scheme_guid(struct writer *w, struct device *d, int i, const struct prop *p)
 {
 	uint8_t guid[16] = {0x4D, 0x55, 0x53, 0x54};
-	guid[8] = (uint8_t)(d->index % 2);
+	guid[8] = device_mobile(d);
 	guid[15] = (uint8_t)i;
 	w_b64(w, p->name, guid, sizeof guid);
 }
@@ -217,8 +201,8 @@ static void scheme_guid(struct writer *w, struct device *d, int i, const struct 
 static const struct prop scheme_props[] = {
 	{"Description", PT_STR, PF_RO, .value = scheme_text},
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT Power Scheme"},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY, .value = scheme_id},
-	{"SchemeGUID", PT_B64, PF_RO | PF_KEY, .value = scheme_guid},
+	{"InstanceID", PT_STR, PF_RO | PF_ID, .value = scheme_id},
+	{"SchemeGUID", PT_B64, PF_RO | PF_ID, .value = scheme_guid},
 	{NULL},
 };
 
@@ -304,7 +288,7 @@ static const struct prop port_props[] = {
 	{"DefaultGateway", PT_STR, PF_STORE | PF_HIDE_EMPTY, .off = SET(gateway), .max = 15},
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT Ethernet Port Settings"},
 	{"IPAddress", PT_STR, PF_STORE | PF_HIDE_EMPTY, .off = SET(ip), .max = 15},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY | PF_REQ,
+	{"InstanceID", PT_STR, PF_RO | PF_ID | PF_REQ,
 		.text = "Intel(r) AMT Ethernet Port Settings 0"},
 	{"IpSyncEnabled", PT_BOOL, PF_STORE, .off = SET(ip_sync)},
 	{"LinkIsUp", PT_BOOL, PF_RO, .text = "true"},
@@ -380,7 +364,7 @@ static const struct prop host_setup_props[] = {
 	{"CreationClassName", PT_STR, PF_RO, .text = "IPS_HostBasedSetupService"},
 	{"CurrentControlMode", PT_UINT, PF_RO, .value = current_mode},
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT Host Based Setup Service"},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT Host Based Setup Service"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT Host Based Setup Service"},
 	PROPS_SYSTEM,
 	{NULL},
 };

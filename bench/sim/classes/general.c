@@ -33,7 +33,7 @@ static const struct prop general_props[] = {
 	{"HostName", PT_STR, PF_STORE, .off = SET(host), .max = 63},
 	{"HostOSFQDN", PT_STR, PF_STORE, .off = SET(os_fqdn), .max = 255},
 	{"IdleWakeTimeout", PT_UINT, PF_STORE, .off = SET(idle_wake), .max = 65535},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT: General Settings"},
+	{"InstanceID", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT: General Settings"},
 	{"NetworkInterfaceEnabled", PT_BOOL, PF_RO, .text = "true"},
 	{"PingResponseEnabled", PT_BOOL, PF_STORE | PF_REQ, .off = SET(ping)},
 	{"PowerSource", PT_UINT, PF_RO, .text = "0"},
@@ -101,7 +101,7 @@ static void software_version(struct writer *w, struct device *d, int instance, c
 }
 
 static const struct prop software_props[] = {
-	{"InstanceID", PT_STR, PF_RO | PF_KEY, .value = software_id},
+	{"InstanceID", PT_STR, PF_RO | PF_ID, .value = software_id},
 	{"IsEntity", PT_BOOL, PF_RO, .text = "true"},
 	{"VersionString", PT_STR, PF_RO, .value = software_version},
 	{NULL},
@@ -121,7 +121,7 @@ static const struct prop time_props[] = {
 		"AMT_TimeSynchronizationService", "Intel(r) AMT Time Synchronization Service"),
 	{"EnabledState", PT_UINT, PF_RO, .text = "5"},
 	{"LocalTimeSyncEnabled", PT_UINT, PF_RO, .text = "0"},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT Time Synchronization Service"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT Time Synchronization Service"},
 	{"RequestedState", PT_UINT, PF_RO, .text = "12"},
 	PROPS_SYSTEM,
 	{"TimeSource", PT_UINT, PF_RO, .text = "0"},
@@ -193,7 +193,7 @@ static const struct prop setup_props[] = {
 	{"DhcpDNSSuffix", PT_STR, PF_RO, .value = suffix_value},
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT Setup and Configuration Service"},
 	{"EnabledState", PT_UINT, PF_RO, .text = "5"},
-	{"Name", PT_STR, PF_RO | PF_KEY, .text = "Intel(r) AMT Setup and Configuration Service"},
+	{"Name", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT Setup and Configuration Service"},
 	{"PasswordModel", PT_UINT, PF_RO, .text = "1"},
 	{"ProvisioningMode", PT_UINT, PF_RO, .text = "1"},
 	{"ProvisioningServerOTP", PT_B64, PF_RO, .value = otp_value},

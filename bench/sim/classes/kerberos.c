@@ -176,7 +176,7 @@ static const struct prop kerberos_props[] = {
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT: Kerberos Settings"},
 	[P_ALGORITHM] = {"EncryptionAlgorithm", PT_UINT, PF_STORE | PF_HIDE_EMPTY,
 		.off = K(algorithm), .max = 2},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY, .text = "Intel (r) AMT: Kerberos Settings"},
+	{"InstanceID", PT_STR, PF_RO | PF_ID, .text = "Intel (r) AMT: Kerberos Settings"},
 	[P_ITERATIONS] = {"IterationCount", PT_UINT, PF_STORE | PF_SECRET, .off = K(iterations),
 		.max = ITERATIONS_MAX},
 	{"KeyVersion", PT_UINT, PF_STORE | PF_HIDE_EMPTY, .off = K(version)},

@@ -149,7 +149,7 @@ static bool reference_is(const struct class_def *cls, struct device *d, int inst
 static const struct prop *key_named(const struct class_def *cls, const char *name)
 {
 	for (const struct prop *p = cls->props; p->name; p++)
-		if (((p->flags & PF_KEY) || p->type == PT_REF) && strcmp(p->name, name) == 0)
+		if (((p->flags & PF_ID) || p->type == PT_REF) && strcmp(p->name, name) == 0)
 			return p;
 	return NULL;
 }

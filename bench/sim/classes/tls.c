@@ -72,7 +72,7 @@ static const struct prop setting_props[] = {
 	{"AcceptNonSecureConnections", PT_BOOL, PF_STORE, .off = TLSF(nonsecure)},
 	{"ElementName", PT_STR, PF_RO | PF_REQ, .value = setting_name},
 	{"Enabled", PT_BOOL, PF_STORE | PF_REQ, .off = TLSF(enabled)},
-	{"InstanceID", PT_STR, PF_RO | PF_KEY | PF_REQ, .value = setting_name},
+	{"InstanceID", PT_STR, PF_RO | PF_ID | PF_REQ, .value = setting_name},
 	{"MutualAuthentication", PT_BOOL, PF_STORE, .off = TLSF(mutual)},
 	{"NonSecureConnectionsSupported", PT_BOOL, PF_RO, .value = no_clear},
 	{"TrustedCN", PT_STR, PF_ARRAY, .value = trusted_cn, .max = TRUST_CN_LEN,
@@ -125,7 +125,7 @@ const struct class_def class_tls_setting = {
 /* ---- AMT_TLSProtocolEndpointCollection ----------------------------------------------------- */
 
 static const struct prop collection_props[] = {
-	{"ElementName", PT_STR, PF_RO | PF_KEY, .text = COLLECTION},
+	{"ElementName", PT_STR, PF_RO | PF_ID, .text = COLLECTION},
 	{NULL},
 };
 

@@ -147,3 +147,25 @@ size_t arg_uints(const struct call *c, size_t i, uint32_t *out, size_t max)
 		}
 	return n;
 }
+
+const struct prop state_change_in[] = {
+	{"RequestedState", PT_UINT, PF_REQ},
+	{"TimeoutPeriod", PT_STR},
+	{NULL},
+};
+
+bool arg_state(struct call *c, const uint32_t *allowed, uint32_t *wanted)
+{
+	*wanted = (uint32_t)arg_uint(c, 0, 0);
+	if (c->args[1]) {
+		c->rv = CIM_TIMEOUT_PARAMETER;
+		return false;
+	}
+	for (; *allowed; allowed++)
+		if (*allowed == *wanted) {
+			snprintf(c->note, sizeof c->note, "state %u", *wanted);
+			return true;
+		}
+	c->rv = CIM_INVALID_PARAMETER;
+	return false;
+}
