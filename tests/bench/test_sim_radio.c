@@ -58,10 +58,11 @@ static int call(const char *uri, const char *method, const char *body)
 
 static void add_root(void)
 {
+	const struct pool_self *self = &rig.pool.self[SETUP_RSA2048][0];
 	struct buf text;
 	char body[8192];
 	buf_init(&text, 8192);
-	assert_int_equal(base64_encode(&text, rig.pool.self_der[0], rig.pool.self_der_len[0]), 0);
+	assert_int_equal(base64_encode(&text, self->der, self->der_len), 0);
 	snprintf(body, sizeof body, "<r:CertificateBlob>%s</r:CertificateBlob>", buf_cstr(&text));
 	buf_free(&text);
 	assert_int_equal(

@@ -147,6 +147,9 @@ struct class_def {
 	/* Instances are 0 .. n-1; NULL = one. An instance may be absent (exists). */
 	int (*count)(const struct device *d);
 	bool (*exists)(const struct device *d, int instance);
+	/* Whether this machine has the hardware for it; NULL = yes. What a release lacks is data.
+	 */
+	bool (*present)(const struct device *d);
 	/* The struct that prop.off is an offset in: stride * instance + base of a part */
 	enum part part;
 	size_t base, stride;

@@ -77,7 +77,7 @@ const struct class_def *class_find(const struct device *d, const char *uri, enum
 	size_t ns_len = (size_t)(slash + 1 - uri);
 	if (strlen(cls->ns) != ns_len || memcmp(uri, cls->ns, ns_len) != 0)
 		return NULL;
-	if (absent_class(d->as->absent, (enum class_id)found))
+	if (absent_class(d->as->absent, (enum class_id)found) || (cls->present && !cls->present(d)))
 		return NULL;
 	if (id)
 		*id = (enum class_id)found;
