@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/secret.h"
 #include "common/conf/cli.h"
+#include "ctl/capacity.h"
 #include "ctl/command.h"
 
 struct command {
@@ -106,6 +107,16 @@ static unsigned option_bit(int key)
 	}
 }
 
+/* Commands with many options of their own parse them themselves; their first word stands first. */
+static const struct {
+	const char *word, *args, *help;
+	int (*main)(int argc, char **argv);
+} programs[] = {
+	{"plan-capacity", "--devices N --hours H", "what a site of that size needs (--help: more)",
+		command_plan_capacity},
+};
+#define N_PROGRAMS (sizeof programs / sizeof programs[0])
+
 struct parsed {
 	struct command_line line;
 	unsigned used; /* options that were given */
@@ -155,6 +166,9 @@ static char *help_filter(int key, const char *text, void *input)
 		snprintf(left, sizeof left, "%s %s", commands[i].words, commands[i].args);
 		fprintf(f, "  %-24s %s\n", left, commands[i].help);
 	}
+	for (size_t i = 0; i < N_PROGRAMS; i++)
+		fprintf(f, "  %s %s\n  %-24s %s\n", programs[i].word, programs[i].args, "",
+			programs[i].help);
 	fprintf(f, "  %-24s %s\n", "version", "print the version");
 	fclose(f);
 	return out;
@@ -206,11 +220,14 @@ int main(int argc, char **argv)
 	static const struct argp argp = {options, on_option, "COMMAND [ARGUMENT...]",
 		"Muster: remote configuration of Intel AMT.\v", NULL, help_filter, NULL};
 	static struct conf conf;
+	argp_program_version = cli_version();
+	for (size_t i = 0; argc > 1 && i < N_PROGRAMS; i++)
+		if (strcmp(argv[1], programs[i].word) == 0)
+			return programs[i].main(argc - 1, argv + 1);
 	struct parsed p = {.line.args = calloc((size_t)argc + 1, sizeof(char *))};
 	if (!p.line.args)
 		return COMMAND_FAILED;
 	secret_protect_process();
-	argp_program_version = cli_version();
 	argp_parse(&argp, argc, argv, 0, NULL, &p);
 
 	size_t n_words = 0;

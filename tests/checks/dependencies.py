@@ -28,7 +28,8 @@ ALLOWED = {
     "bench/sim": ["common", "proto"],
     "bench/floor": ["common", "proto"],
     "bench/flood": ["common", "proto"],
-    "bench/micro": ["common", "proto", "worker"],
+    "bench/store": ["common", "proto", "bench/flood"],
+    "bench/micro": ["common", "proto", "bench/flood"],
 }
 # The base folder is shared ground: types only.
 GROUND = "common/base"
