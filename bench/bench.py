@@ -29,15 +29,14 @@ import plots  # noqa: E402
 import report  # noqa: E402
 import scenario  # noqa: E402
 from estate import SiteError  # noqa: E402
-from measure import Context  # noqa: E402
+from measure import Context, processor  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
-RATIOS, RESULTS = HERE / "ratios.json", HERE / "RESULTS.md"
+RATIOS, RESULTS, COSTS = HERE / "ratios.json", HERE / "RESULTS.md", HERE / "costs.json"
 
 
 def machine():
-    model = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo", encoding="utf-8") if l.startswith("model name")), "?")
-    return {"processor": model, "cores": os.cpu_count(), "kernel": platform.release(), "date": time.strftime("%Y-%m-%d"),
+    return {"processor": processor(), "cores": os.cpu_count(), "kernel": platform.release(), "date": time.strftime("%Y-%m-%d"),
             "load": round(os.getloadavg()[0], 2)}
 
 
@@ -70,13 +69,15 @@ def check(ctx, measured):
     return 1 if bad else 0
 
 
-def store(where, measured, times):
+def store(ctx, where, measured, times):
     """Entries that were not run keep what is stored of them."""
     kept = json.loads(RATIOS.read_text()) if RATIOS.exists() else {"entries": {}, "rows": {}}
     kept["entries"] |= figures.storable(measured)
     kept["rows"] |= {name: {"machine": where, "seconds": round(times[name], 1), "rows": [r.to_json() for r in rows]}
                      for name, rows in measured.items()}
     RATIOS.write_text(json.dumps(kept, indent=1) + "\n")
+    if ctx.costs:
+        COSTS.write_text(json.dumps(ctx.costs, indent=1) + "\n")
     RESULTS.write_text(report.markdown(kept["rows"], entries.ALL))
 
 
@@ -125,7 +126,7 @@ def main():
         for path in plots.draw(ctx.curves, pathlib.Path("build/bench/plots")):
             print(f"plot: {path}", file=sys.stderr)
     if args.store:
-        store(where, measured, times)
+        store(ctx, where, measured, times)
     if args.check and check(ctx, measured):
         return 1
     return 1 if failed else 0

@@ -156,11 +156,19 @@ class Usage:
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
         except OSError:
             return
-        self.cpu_s[pid] = (int(stat[11]) + int(stat[12])) / TICKS_PER_S
+        self.cpu_s[pid] = max((int(stat[11]) + int(stat[12])) / TICKS_PER_S, self.exact_s(pid))
         self.role[pid] = role
         for line in status.split("\n"):
             if line.startswith("VmHWM:"):
                 self.rss_kb[role] = max(self.rss_kb[role], int(line.split()[1]))
+
+    @staticmethod
+    def exact_s(pid):
+        """CPU time of the living threads in ns, where the clock of /proc/PID/stat ticks in 10 ms; 0 when they are gone."""
+        try:
+            return sum(int((t / "schedstat").read_text().split()[0]) for t in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e9
+        except (OSError, ValueError, IndexError):
+            return 0
 
     def cpu(self, role):
         return sum(s for pid, s in self.cpu_s.items() if self.role[pid] == role)

@@ -26,6 +26,7 @@ class Row:
     target: float | None = None
     better: str = "lower"
     note: str = ""
+    watch: bool = True  # --check compares it; False = too small or too dependent on the neighbours of the machine
 
     @property
     def available(self):
@@ -49,10 +50,12 @@ class Row:
     @property
     def compared(self):
         """The number that --check compares, or None."""
+        if not self.watch:
+            return None
         return self.ratio if self.limit else self.measured if self.unit in PORTABLE else None
 
     def to_json(self):
-        out = {k: v for k, v in dataclasses.asdict(self).items() if v not in (None, "")}
+        out = {k: v for k, v in dataclasses.asdict(self).items() if v not in (None, "") and k != "watch"}
         out["measured"] = None if self.measured is None else rounded(self.measured)
         if self.limit:
             out["limit"] = rounded(self.limit)

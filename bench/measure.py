@@ -26,6 +26,7 @@ class Context:
     def __init__(self, build, full=False, plots=False):
         self.build, self.full, self.plots = build, full, plots
         self.curves = {}
+        self.costs = None  # what the entry capacity measured, for bench/costs.json
 
     def program(self, name):
         path = pathlib.Path(self.build) / "bin" / name
@@ -42,9 +43,23 @@ class Context:
             raise SiteError(f"{name}: {done.stderr.strip() or done.stdout.strip()}")
         return json.loads(lines[-1])
 
+    def plan_capacity(self, *args):
+        """muster plan-capacity --json with the costs that were just measured."""
+        costs = pathlib.Path(self.build) / f"costs.{os.getpid()}.json"
+        costs.write_text(json.dumps(self.costs))
+        try:
+            return subprocess.run([self.program("muster"), "plan-capacity", "--json", "--costs", str(costs), *map(str, args)],
+                                  capture_output=True, text=True, check=True).stdout
+        finally:
+            costs.unlink()
+
     def curve(self, name, columns, rows):
         """Points for --plots: columns are headings, the first one is the x axis."""
         self.curves[name] = {"columns": columns, "rows": rows}
+
+
+def processor():
+    return next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "?")
 
 
 # ---- processes ---------------------------------------------------------------------------------
@@ -248,9 +263,11 @@ def evidence(ledger):
     return Evidence(n_requests, n_connections, [latency for _, latency in done], done)
 
 
+def sim_options(ctx):
+    """The text of muster-sim run --help."""
+    return subprocess.run([ctx.program("muster-sim"), "run", "--help"], capture_output=True, text=True, check=False).stdout
+
+
 def personalities():
     """The generations that muster-sim knows, by name."""
-    folder = DATA / "personalities"
-    if folder.is_dir():
-        return {p.stem for p in folder.iterdir()}
-    return {p["name"] for p in json.loads((DATA / "personalities.json").read_text())}
+    return {p.stem for p in (DATA / "personalities").glob("*.yaml")}

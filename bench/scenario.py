@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """./run bench scenario NAME: play a file of bench/scenarios and let the judge speak.
 
-A scenario says what the estate does (options of muster-sim), what the cluster is (overrides of the
+A scenario says what the estate does (mix, quirks and laws of muster-sim), what the cluster is (overrides of the
 configuration), and what the end must be. It runs against a private cluster on this machine."""
 import argparse
 import json
@@ -35,22 +35,27 @@ def load(name):
         unknown = set(keys) - allowed
         if unknown:
             raise SiteError(f"{path}: {where}{', '.join(sorted(unknown))}: unknown; there are {', '.join(sorted(allowed))}")
+    s["name"] = path.stem
     return s
 
 
-def options(estate, scale=1.0):
-    """The estate section as options of muster-sim. Rates shrink with the number of devices, so that a scaled run takes as long and
-    has the same shape."""
-    out = []
-    for key, value in estate.items():
-        for one in value if isinstance(value, list) else [value]:
-            if key == "arrival":
-                law, *numbers = str(one).split(":")
-                if law in ("steady", "open", "ramp"):
-                    numbers[0] = f"{float(numbers[0]) * scale:g}"
-                one = ":".join([law, *numbers])
-            out += [f"--{key}"] if one is True else [f"--{key}", str(one)]
-    return out
+def estate_file(scenario, devices, path):
+    """The estate section as a scenario file of muster-sim (JSON is YAML). Rates shrink with the number of devices, so that a
+    scaled run takes as long and has the same shape."""
+    estate = json.loads(json.dumps(scenario.get("estate", {})))
+    laws = estate.get("laws", {})
+    if "arrival" in laws:
+        laws["arrival"] = scaled_arrival(laws["arrival"], devices / scenario["devices"])
+    path.write_text(json.dumps(estate | {"name": scenario["name"], "devices": devices}, indent=1) + "\n")
+    return path
+
+
+def scaled_arrival(law, scale):
+    """"open:200" of half as many devices is "open:100"; a burst stays as long as it is."""
+    word, *numbers = law.split(":")
+    if word in ("steady", "ramp", "open"):
+        numbers[0] = f"{float(numbers[0]) * scale:g}"
+    return ":".join([word, *numbers])
 
 
 def drop_percent(report, devices):
@@ -97,7 +102,7 @@ def play(build, scenario, devices, seed, quiet):
                 workers=cluster.get("workers", 2), durability=cluster.get("durability", "strict"), conf=cluster.get("conf"))
     try:
         site.start()
-        sim = site.start_sim(*options(scenario.get("estate", {}), devices / scenario["devices"]))
+        sim = site.start_sim("--scenario", str(estate_file(scenario, devices, site.dir / "scenario.yaml")))
         seconds = follow(site, sim, devices, quiet)
         sim.stop()
         report = sim.verify()

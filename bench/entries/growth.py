@@ -12,12 +12,12 @@ from measure import Used, bus_flood, discard, pids, settled
 NAME = "growth"
 WHAT = "cost of a job with 10,000 and 100,000 known devices (1,000,000 with --full), and with 100,000 jobs queued"
 LIMIT = "the same with 10,000 known devices and no queue"
-LIMITED_BY = ("caches. No function does work in proportion to the number of devices, a queue is O(log n). The CPU clock ticks in 10 ms, "
-              "so a ratio is good to some 5 %.")
+LIMITED_BY = ("caches. No function does work in proportion to the number of devices, a queue is O(log n). Each figure is the best of four parts, because neighbours on the machine only ever add.")
 KNOWN = (10000, 100000)
 KNOWN_FULL = (10000, 100000, 1000000)
-FLOOD = 40000
-DEVICES = 1000
+PARTS = 4
+FLOOD = 10000  # Hellos of each part
+DEVICES = 400  # devices of each part
 QUEUE = 100000
 # Copies of one finished device's record, as the functions wrote it.
 COPY = ("local all = redis.call('HGETALL', KEYS[1]) for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do redis.call('HSET', "
@@ -32,25 +32,33 @@ def preload(site, start, end):
                        capture_output=True, check=True)
 
 
-def jobs_cost(site, seed):
+def cheapest(runs):
+    return {role: min(r[role] for r in runs) for role in runs[0]}
+
+
+def jobs_cost(site):
     """CPU us per job that is admitted, claimed, begun and parked."""
-    before = settled(site, "waiting")
-    used = Used(site, "redis", "broker", "worker")
-    sim = site.start_sim(seed=seed, devices=DEVICES)
-    # Devices of another seed: the table does not name them, so each job ends in view.
-    wait_for(lambda: settled(site, "waiting") >= before + DEVICES, 120, f"{DEVICES} devices to be asked about", tick=0.2)
-    us = used.us(per=DEVICES)
-    sim.stop()
-    return us
+    runs = []
+    for seed in range(7, 7 + PARTS):
+        before = settled(site, "waiting")
+        used = Used(site, "redis", "broker", "worker")
+        sim = site.start_sim(seed=seed, devices=DEVICES)
+        # Devices of another seed: the table does not name them, so each job ends in view.
+        wait_for(lambda b=before: settled(site, "waiting") >= b + DEVICES, 120, f"{DEVICES} devices to be asked about", tick=0.2)
+        runs.append(used.us(per=DEVICES))
+        sim.stop()
+    return cheapest(runs)
 
 
 def admit_cost(ctx, site, first):
     for pid in pids(site, "worker"):
         os.kill(pid, signal.SIGSTOP)
-    used = Used(site, "redis", "broker")
-    got = bus_flood(ctx, site, FLOOD, first=first)
-    us = used.us(per=max(got["new"], 1))
-    return us
+    runs = []
+    for part in range(PARTS):
+        used = Used(site, "redis", "broker")
+        got = bus_flood(ctx, site, FLOOD, first=first + part * FLOOD)
+        runs.append(used.us(per=max(got["new"], 1)))
+    return cheapest(runs)
 
 
 def run(ctx):
@@ -64,10 +72,10 @@ def run(ctx):
             wait_for(lambda s=site: settled(s, "done") >= 1, 60, "the first device", tick=0.2)
             first.stop()
             preload(site, 0, known)
-            jobs[known] = jobs_cost(site, 7)
+            jobs[known] = jobs_cost(site)
             hellos[known] = admit_cost(ctx, site, 0)
             if number == 0:
-                bus_flood(ctx, site, QUEUE - FLOOD, first=FLOOD)
+                bus_flood(ctx, site, QUEUE - PARTS * FLOOD, first=PARTS * FLOOD)
                 queued = admit_cost(ctx, site, QUEUE)
         finally:
             discard(site)

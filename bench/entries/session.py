@@ -4,7 +4,7 @@ import dataclasses
 
 from estate import Site, SiteError, wait_for
 from figures import Row, missing
-from measure import Used, discard, evidence, personalities, session_floor, settled
+from measure import Used, discard, evidence, personalities, session_floor, settled, sim_options
 
 NAME = "session"
 WHAT = "worker CPU per full provisioning, by the way the setup session begins"
@@ -20,27 +20,30 @@ class Variant:
     title: str
     floor: str
     devices: int
-    mix: tuple = ()  # names of personalities, any of which will do; () = the default mix
+    mix: str               # a personality
     key_bits: int = 2048
     target: float | None = None
+    sim: tuple = ()        # further options of muster-sim
+    needs: str = ""        # an option that muster-sim must have
+    repeats: int = 1       # the best of so many counts: neighbours on the machine only ever add
 
 
 VARIANTS = [
-    Variant("classic RSA 2048", "rsa2048", 600, target=2.0),
-    Variant("provisioning key RSA 3072", "rsa3072", 200, key_bits=3072, target=2.0),
-    Variant("PSK setup", "psk", 200, mix=("amt5psk", "psk", "amt9psk", "amt7psk")),
-    Variant("on-die chain of 4", "ondie4", 200, mix=("amt21", "ondie4")),
-    Variant("on-die chain of 6", "ondie6", 200, mix=("amt22", "ondie6")),
+    Variant("classic RSA 2048", "rsa2048", 400, "amt16", target=2.0, repeats=2),
+    Variant("provisioning key RSA 3072", "rsa3072", 150, "amt16", key_bits=3072, target=2.0),
+    Variant("PSK setup", "psk", 150, "amt10", sim=("--psk", "1"), needs="--psk"),
+    Variant("on-die chain of 4", "ondie4", 150, "amt16ondie"),
+    Variant("on-die chain of 6", "ondie6", 150, "amt19"),
 ]
 
 
-def measure(ctx, variant, mix):
+def measure(ctx, variant):
     """(CPU us per provisioning by role, exchanges, connections, provisioned)"""
     site = Site(ctx.build, devices=variant.devices, listeners=1, workers=1, provisioning_bits=variant.key_bits)
     try:
         site.start()
         used = Used(site, "worker", "ca", "redis", "broker")
-        sim = site.start_sim(*(["--mix", f"{mix}=1"] if mix else []))
+        sim = site.start_sim("--mix", f"{variant.mix}=1", *variant.sim)
         wait_for(lambda: settled(site, "done", "dead") >= variant.devices, TIMEOUT_S, f"{variant.devices} devices", tick=0.5)
         us = used.us(per=variant.devices)
         sim.stop()
@@ -49,27 +52,30 @@ def measure(ctx, variant, mix):
     finally:
         discard(site)
     if report["provisioned"] < variant.devices * 0.9:
-        raise SiteError(f"{variant.title}: only {report['provisioned']} of {variant.devices} were provisioned")
+        raise SiteError(f"only {report['provisioned']} of {variant.devices} were provisioned")
     return us, round(seen.requests / variant.devices), round(seen.connections / variant.devices), report["provisioned"]
 
 
 def rows_of(ctx, variant):
-    mix = ""
-    if variant.mix:
-        mix = next((name for name in variant.mix if name in personalities()), "")
-        if not mix:
-            return [missing(variant.title, f"no personality {' or '.join(variant.mix)} in the simulator")]
-    try:
-        us, exchanges, connections, done = measure(ctx, variant, mix)
-    except SiteError as e:
-        return [missing(variant.title, str(e).split("\n", maxsplit=1)[0])]
-    with_ca = session_floor(ctx, exchanges, connections, 1, variant.floor)["cpu_us_per_session"]
-    without = session_floor(ctx, exchanges, connections, 0, variant.floor)["cpu_us_per_session"]
+    if variant.mix not in personalities():
+        return [missing(variant.title, f"no personality {variant.mix} in the simulator")]
+    if variant.needs and variant.needs not in sim_options(ctx):
+        return [missing(variant.title, f"muster-sim has no {variant.needs}")]
+    best, floors = None, {0: [], 1: []}
+    for _ in range(variant.repeats):
+        try:
+            us, exchanges, connections, done = measure(ctx, variant)
+        except SiteError as e:
+            return [missing(variant.title, str(e).split("\n", maxsplit=1)[0])]
+        if not best or us["worker"] < best["worker"]:
+            best = us
+        for signatures, found in floors.items():
+            found.append(session_floor(ctx, exchanges, connections, signatures, variant.floor)["cpu_us_per_session"])
     note = (f"{done} of {variant.devices} provisioned, {exchanges} exchanges and {connections} connections each; "
-            f"CPU us per provisioning elsewhere: CA {us['ca']:.0f}, Redis {us['redis']:.0f}, broker {us['broker']:.0f}")
-    return [Row(f"{variant.title}: worker and CA", us["worker"] + us["ca"], "us", with_ca, "floor with one CA signature",
+            f"CPU us per provisioning elsewhere: CA {best['ca']:.0f}, Redis {best['redis']:.0f}, broker {best['broker']:.0f}")
+    return [Row(f"{variant.title}: worker and CA", best["worker"] + best["ca"], "us", min(floors[1]), "floor with one CA signature",
                 variant.target, note=note),
-            Row(f"{variant.title}: worker alone", us["worker"], "us", without, "floor without the signature")]
+            Row(f"{variant.title}: worker alone", best["worker"], "us", min(floors[0]), "floor without the signature")]
 
 
 def run(ctx):

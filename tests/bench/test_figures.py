@@ -28,6 +28,7 @@ class Rows(unittest.TestCase):
         self.assertEqual(Row("memory", 42, "KiB").compared, 42)
         self.assertEqual(Row("cpu", 42, "us", limit=21).compared, 2)
         self.assertIsNone(Row("cpu", 42, "us").compared)
+        self.assertIsNone(Row("cpu", 42, "us", limit=21, watch=False).compared)
 
     def test_missing_is_visible_and_met_by_nobody(self):
         r = figures.missing("PSK", "no such personality")
