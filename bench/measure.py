@@ -48,8 +48,11 @@ class Context:
         costs = pathlib.Path(self.build) / f"costs.{os.getpid()}.json"
         costs.write_text(json.dumps(self.costs))
         try:
-            return subprocess.run([self.program("muster"), "plan-capacity", "--json", "--costs", str(costs), *map(str, args)],
-                                  capture_output=True, text=True, check=True).stdout
+            done = subprocess.run([self.program("muster"), "plan-capacity", "--json", "--costs", str(costs), *map(str, args)],
+                                  capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise SiteError(done.stderr.strip())
+            return done.stdout
         finally:
             costs.unlink()
 

@@ -5,17 +5,20 @@ A scenario says what the estate does (mix, quirks and laws of muster-sim), what 
 configuration), and what the end must be. It runs against a private cluster on this machine."""
 import argparse
 import json
+import os
 import pathlib
+import signal
 import sys
+import threading
 import time
 
 from estate import Site, SiteError
 from figures import percentile
-from measure import discard, evidence, settled
+from measure import discard, evidence, pids, settled
 
 FOLDER = pathlib.Path(__file__).parent / "scenarios"
 KEYS = {"about", "devices", "seed", "period_s", "estate", "cluster", "expect"}
-CLUSTER = {"listeners", "brokers", "workers", "durability", "conf"}
+CLUSTER = {"listeners", "brokers", "workers", "durability", "conf", "throttle"}
 EXPECT = {"max_drop_percent", "violations"}
 STALL_S = 180  # longest silence (no device finished) before it gives up
 REPORT_S = 5
@@ -75,6 +78,35 @@ def verdict(expect, report, devices):
     return bad
 
 
+class Throttle(threading.Thread):
+    """A role that runs for a while and stands still for a while: a slow CA, a starved broker."""
+
+    def __init__(self, site, role, run_s, stop_s):
+        super().__init__(daemon=True)
+        self.site, self.role, self.run_s, self.stop_s = site, role, run_s, stop_s
+        self.over = threading.Event()
+
+    def run(self):
+        while not self.over.wait(self.run_s):
+            stopped = pids(self.site, self.role)
+            for pid in stopped:
+                self.send(pid, signal.SIGSTOP)
+            self.over.wait(self.stop_s)
+            for pid in stopped:
+                self.send(pid, signal.SIGCONT)
+
+    @staticmethod
+    def send(pid, number):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+    def end(self):
+        self.over.set()
+        self.join()
+
+
 def follow(site, sim, devices, quiet):
     """Until every device has its result, or nothing moves any more; returns the seconds it took."""
     start = changed = line = time.monotonic()
@@ -103,7 +135,12 @@ def play(build, scenario, devices, seed, quiet):
     try:
         site.start()
         sim = site.start_sim("--scenario", str(estate_file(scenario, devices, site.dir / "scenario.yaml")))
+        throttle = Throttle(site, **cluster["throttle"]) if "throttle" in cluster else None
+        if throttle:
+            throttle.start()
         seconds = follow(site, sim, devices, quiet)
+        if throttle:
+            throttle.end()
         sim.stop()
         report = sim.verify()
         seen = evidence(sim.ledger)

@@ -16,13 +16,14 @@
 #define SESSIONS_MAX 5000
 
 static const struct {
-	const char *name, *us, *base;
+	const char *name, *us, *idle, *base;
 } roles[CAPACITY_ROLES] = {
-	[CAPACITY_LISTENER] = {"listener", "listener_us", "listener_base_kib"},
-	[CAPACITY_BROKER] = {"broker", "broker_us", "broker_base_kib"},
-	[CAPACITY_WORKER] = {"worker", "worker_us", "worker_base_kib"},
-	[CAPACITY_REDIS] = {"redis", "redis_us", "redis_base_kib"},
-	[CAPACITY_CA] = {"ca", "ca_us", "ca_base_kib"},
+	[CAPACITY_LISTENER] = {"listener", "listener_us", "listener_idle_cores",
+		"listener_base_kib"},
+	[CAPACITY_BROKER] = {"broker", "broker_us", "broker_idle_cores", "broker_base_kib"},
+	[CAPACITY_WORKER] = {"worker", "worker_us", "worker_idle_cores", "worker_base_kib"},
+	[CAPACITY_REDIS] = {"redis", "redis_us", "redis_idle_cores", "redis_base_kib"},
+	[CAPACITY_CA] = {"ca", "ca_us", "ca_idle_cores", "ca_base_kib"},
 };
 
 /* bench/costs.json as it was when this was built. */
@@ -62,6 +63,7 @@ static int read_object(struct capacity_costs *c, const json_t *o, struct error *
 		processor ? processor : "unknown processor");
 	for (int i = 0; i < CAPACITY_ROLES; i++) {
 		TRY(number(&c->us[i], o, roles[i].us, err));
+		TRY(number(&c->idle[i], o, roles[i].idle, err));
 		TRY(number(&c->base_kib[i], o, roles[i].base, err));
 	}
 	TRY(number(&c->exchanges, o, "exchanges", err));
@@ -119,7 +121,9 @@ void capacity_plan(struct capacity_plan *out, const struct capacity_costs *costs
 	for (int i = 0; i < CAPACITY_ROLES; i++) {
 		double us = us_of((enum capacity_role)i, costs, site);
 		p.cores[i] = p.peak_rate * us / 1e6;
-		p.processes[i] = fmax(ceil(p.cores[i] / site->utilisation), 1);
+		/* Each process spends its idle part first. */
+		double room = site->utilisation - costs->idle[i];
+		p.processes[i] = fmax(ceil(p.cores[i] / room), 1);
 		if (i == CAPACITY_REDIS) { /* one process, one core: it cannot be multiplied */
 			p.redis_full = p.processes[i] > 1;
 			p.processes[i] = 1;
@@ -127,13 +131,15 @@ void capacity_plan(struct capacity_plan *out, const struct capacity_costs *costs
 		if (i == CAPACITY_WORKER)
 			p.processes[i] =
 				fmax(p.processes[i], ceil(p.in_flight / site->sessions_max));
-		p.max_rate[i] = p.processes[i] * site->utilisation * 1e6 / us;
+		p.max_rate[i] = p.processes[i] * room * 1e6 / us;
 		if (i == CAPACITY_WORKER)
 			p.max_rate[i] = fmin(p.max_rate[i],
 				p.processes[i] * site->sessions_max / site->session_s);
 		if (p.max_rate[i] < p.max_rate[p.limit])
 			p.limit = (enum capacity_role)i;
 	}
+	for (int i = 0; i < CAPACITY_ROLES; i++)
+		p.cores[i] += p.processes[i] * costs->idle[i];
 	plan_memory(&p, costs, site);
 	*out = p;
 }

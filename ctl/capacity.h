@@ -27,6 +27,7 @@ enum capacity_role {
 struct capacity_costs {
 	char where[160];                 /* date and processor of the measurement */
 	double us[CAPACITY_ROLES];       /* CPU per provisioning; listener: per Hello */
+	double idle[CAPACITY_ROLES];     /* cores that an idle process keeps busy */
 	double base_kib[CAPACITY_ROLES]; /* memory of an idle process */
 	double exchanges;                /* requests per provisioning at which it was measured */
 	double exchange_us;              /* worker CPU per further exchange */
