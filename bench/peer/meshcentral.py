@@ -14,7 +14,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
-from estate import DOMAIN, SiteError, free_port, make_provisioning, wait_for  # noqa: E402
+from estate import DOMAIN, SiteError, free_port, make_provisioning, openssl, wait_for  # noqa: E402
 
 INSTALLED = ROOT / "build/peer"
 GROUP = "mesh//" + "A" * 64     # the device group of all devices: an id of MeshCentral's form
@@ -93,6 +93,11 @@ class MeshCentral:
         leaf, root = self.dir / "prov/leaf.pem", self.root
         for source, name in ((leaf, "acm-leaf.crt"), (root, "acm-root.crt"), (self.key, "acm-leaf.key")):
             shutil.copy(source, self.data / name)
+        # An authority of our own for the devices' certificates: with its built-in root MeshCentral writes an
+        # issuer name (CN alone) that is not the root's subject (CN, O, C), so nothing would chain.
+        self.device_ca = self.data / "device-ca.crt"
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650", "-subj", "/CN=peer device CA", "-keyout",
+                str(self.data / "device-ca.key"), "-out", str(self.device_ca))
         config = {
             "settings": {
                 "LANonly": True, "port": self.web_port, "portBind": "127.0.0.1", "redirPort": 0, "mpsPort": 0,
@@ -104,7 +109,7 @@ class MeshCentral:
             },
             "domains": {"": {
                 "title": "muster bench",
-                "amtManager": {},
+                "amtManager": {"tlsRootCert": {"certfile": "device-ca.crt", "keyfile": "device-ca.key"}},
                 "amtAcmActivation": {"log": "amtactivation.log", "strictCommonName": True, "certs": {
                     "muster": {"certfiles": ["acm-leaf.crt", "acm-root.crt"], "keyfile": "acm-leaf.key"}}},
             }},

@@ -96,8 +96,7 @@ class Estate:
 
     def stop(self):
         self.popen.terminate()
-        self.popen.stdout.read()
-        self.popen.wait(60)
+        self.popen.communicate(timeout=60)
 
     def verify(self, *options):
         done = subprocess.run([self.program, "verify", "--ledger", str(self.ledger), "--json", *options],
