@@ -103,15 +103,24 @@ def e2e(tally, names):
         run(tally, f"e2e: {file.stem.removeprefix('test_')}", [sys.executable, str(file), "--build", "build/release"])
 
 
+def foreign(tally):
+    """Large foreign clients, fetched by npm: too slow and too large for every run."""
+    for file in sorted((ROOT / "tests/foreign").glob("test_*.py")):
+        run(tally, f"foreign: {file.stem.removeprefix('test_')}", [sys.executable, str(file), "--build", "build/release"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one build and the unit tests only")
     parser.add_argument("--lint", action="store_true", help="the static checks only")
     parser.add_argument("--e2e", nargs="*", metavar="NAME", help="the end-to-end tests only (all, or those named)")
+    parser.add_argument("--foreign", action="store_true", help="the large foreign clients only (MeshCentral, from npm)")
     args = parser.parse_args()
     tally = Tally()
     if args.quick:
         build(tally, "debug") and ctest(tally, "debug")
+    elif args.foreign:
+        build(tally, "release") and foreign(tally)
     elif args.e2e is not None:
         build(tally, "release") and e2e(tally, args.e2e)
     else:

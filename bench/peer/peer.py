@@ -22,7 +22,8 @@ sys.path.insert(0, str(HERE.parent))
 from estate import DOMAIN, Site, SiteError, wait_for  # noqa: E402
 from meshcentral import DEVICE_PORT, MeshCentral, Unavailable  # noqa: E402
 
-DEVICES, ROUNDS, SEED = 200, 3, 1
+# 50 at once: of 200 MeshCentral left 22 unfinished in one run (their sessions fail and it does not begin again).
+DEVICES, ROUNDS, SEED = 50, 3, 1
 # What both can provision: TLS 1.2 with RSA key exchange, and clear ports that may be switched on.
 MIX = "amt12=0.4,amt14=0.2,amt15=0.4"
 FIRST_ADDRESS = "127.77.0.1"
