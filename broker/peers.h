@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What both sockets of the broker do alike: judging a Register and answering it, telling the log. */
+/* What both sockets of the broker do alike: judging a Register, answering it, telling the log. */
 #ifndef MUSTER_BROKER_PEERS_H
 #define MUSTER_BROKER_PEERS_H
 

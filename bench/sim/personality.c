@@ -167,7 +167,7 @@ static int load_builtin(struct personality_set *set, struct error *err)
 	size_t n = 0;
 	while (personality_builtin[n][0])
 		n++;
-	set->items = calloc(n, sizeof *set->items);
+	set->items = calloc(n + 1, sizeof *set->items); /* never a size of 0 */
 	ENSURE(set->items, err, -ENOMEM, "no memory for personalities");
 	for (; set->n < n; set->n++)
 		TRY(read_one(&set->items[set->n], personality_builtin[set->n][0],

@@ -105,10 +105,12 @@ static void cut(struct session *s, const char *how)
 
 void session_drop_all(struct estate *e, struct device *d, struct session *except)
 {
-	for (struct session *s = e->open[d->index], *next; s; s = next) {
+	struct session *next, *s = e->open[d->index];
+	while (s) {
 		next = s->next;
 		if (s != except)
 			cut(s, "port restarted");
+		s = next;
 	}
 	redir_drop_all(e, d);
 }

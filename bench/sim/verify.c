@@ -96,6 +96,13 @@ static struct v_device *find(struct verify *v, const json_t *line)
 	return i ? &v->devices[json_integer_value(i)] : NULL;
 }
 
+/* The device of an entry of by_uuid. */
+static struct v_device *peer(struct verify *v, const json_t *entry)
+{
+	size_t i = (size_t)json_integer_value(entry);
+	return i < v->n ? &v->devices[i] : NULL;
+}
+
 static void note_line(struct v_device *d, json_t *line)
 {
 	const char *ev = v_text(line, "ev");
@@ -158,7 +165,9 @@ static int take_record(struct verify *v, const char *text, size_t len)
 	v->strangers += !peers;
 	json_array_foreach(peers, n, i)
 	{
-		struct v_device *d = &v->devices[json_integer_value(i)];
+		struct v_device *d = peer(v, i);
+		if (!d)
+			continue;
 		json_decref(d->record);
 		d->record = json_incref(record);
 	}
@@ -223,11 +232,16 @@ static void count_peers(struct verify *v)
 	json_object_foreach(v->by_uuid, uuid, peers)
 	{
 		unsigned configured = 0;
-		json_array_foreach(peers, n, i) configured +=
-			v->devices[json_integer_value(i)].configured;
+		struct v_device *d;
 		json_array_foreach(peers, n, i)
 		{
-			struct v_device *d = &v->devices[json_integer_value(i)];
+			if ((d = peer(v, i)))
+				configured += d->configured;
+		}
+		json_array_foreach(peers, n, i)
+		{
+			if (!(d = peer(v, i)))
+				continue;
 			d->n_peers = (unsigned)json_array_size(peers);
 			d->n_peers_configured = configured;
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of the configuration file, and shorthands for writing tables (the simulator writes some,
- * too).
+/*
+ * The tables of the configuration file, and shorthands for writing tables: the simulator writes
+ * some, too.
  */
 #ifndef MUSTER_CONF_SCHEMA_H
 #define MUSTER_CONF_SCHEMA_H

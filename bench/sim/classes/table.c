@@ -20,11 +20,7 @@ const struct class_def *const class_table[] = {
 
 const char *class_uri(const struct class_def *cls, char out[static CLASS_URI_MAX])
 {
-	size_t ns = strlen(cls->ns), name = strlen(cls->name);
-	if (ns + name >= CLASS_URI_MAX)
-		ns = name = 0;
-	memcpy(out, cls->ns, ns);
-	memcpy(out + ns, cls->name, name + 1);
+	snprintf(out, CLASS_URI_MAX, "%s%s", cls->ns, cls->name);
 	return out;
 }
 
@@ -45,7 +41,7 @@ static uint32_t hash_name(const char *name)
 
 static void build_index(void)
 {
-	for (uint16_t id = 0; id < CLASS_N; id++) {
+	for (size_t id = 0; id < CLASS_N; id++) {
 		uint32_t at = hash_name(class_table[id]->name) % INDEX_SLOTS;
 		while (slots[at])
 			at = (at + 1) % INDEX_SLOTS;
