@@ -101,6 +101,9 @@ enum auth_result auth_check(struct device *d, struct auth_request *rq, const cha
 	if (a.nc <= nonce->nc)
 		return AUTH_CHALLENGE;
 	nonce->nc = a.nc;
+	nonce->uses++;
+	if (d->as->http.nonce_uses && nonce->uses >= d->as->http.nonce_uses)
+		*nonce = (struct dev_nonce){.nc = 0}; /* forgotten: the next login is challenged */
 	d->n_logins_bad = 0;
 	d->locked_until_ms = 0;
 	*why = "ok";

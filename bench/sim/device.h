@@ -91,7 +91,8 @@ struct dev_enum {
 
 struct dev_nonce {
 	char text[40];
-	uint32_t nc; /* highest count seen */
+	uint32_t nc;   /* highest count seen */
+	uint32_t uses; /* logins with it */
 };
 
 struct device {

@@ -219,6 +219,17 @@ static void on_timer(struct boot_timer *t, void *arg)
 	}
 }
 
+/* SPEC: wsman.md 2 */
+static bool closes_after(const struct device *d, int status)
+{
+	switch (status) {
+	case 200: return false;
+	case 400: return d->as->http.close_400;
+	case 401: return d->as->http.close_401;
+	default: return true;
+	}
+}
+
 static void page(struct session *s, int status, const char *text, bool challenge)
 {
 	struct buf extra;
@@ -229,7 +240,7 @@ static void page(struct session *s, int status, const char *text, bool challenge
 		auth_challenge(s->d, &extra);
 	reply_html(&s->out, s->d, status, buf_cstr(&extra), text);
 	buf_free(&extra);
-	s->close_after = status != 200;
+	s->close_after = closes_after(s->d, status);
 	answer_in(s, think_ms(s, NULL));
 }
 
@@ -323,7 +334,7 @@ static void serve(struct session *s)
 			go_silent(s);
 		return;
 	}
-	s->close_after = a.close || a.status != 200 || device_has(d, FAULT_CLOSE_EACH);
+	s->close_after = a.close || closes_after(d, a.status) || device_has(d, FAULT_CLOSE_EACH);
 	double ms = think_ms(s, a.call) + a.slow_ms + (a.slow_key ? d->laws->slow_key_ms : 0);
 	if (a.html) {
 		reply_html(&s->out, d, 400, "", "Bad Request");
@@ -370,7 +381,7 @@ static bool login(struct session *s, const char *method, const char *url)
 	const char *header = s->auth.len ? buf_cstr(&s->auth) : NULL;
 	if (!login_needed(s) && !(device_has(d, FAULT_SETUP_LOGIN) && header))
 		return true;
-	if (!header && s->logged_in)
+	if (!header && s->logged_in && d->as->http.login_cache)
 		return true;
 	const char *why;
 	struct auth_request rq = {.header = header,
@@ -426,6 +437,14 @@ static bool lose(struct session *s)
 	return false;
 }
 
+/* AMT 21 completes TLS 1.3 and then drops the first request. SPEC: tls.md 2 */
+static bool drops(const struct session *s)
+{
+	SSL *ssl = conn_ssl(s->c);
+	return s->d->as->tls.drops_first_request && s->setup && s->n_requests == 1 && ssl &&
+	       SSL_version(ssl) == TLS1_3_VERSION;
+}
+
 static void handle(struct session *s)
 {
 	struct device *d = s->d;
@@ -435,6 +454,10 @@ static void handle(struct session *s)
 	d->n_requests++;
 	s->e->counts.requests++;
 	boot_timer_stop(&s->timer);
+	if (drops(s)) {
+		cut(s, "first request at TLS 1.3");
+		return;
+	}
 	if (device_has(d, FAULT_RESET) && s->n_requests == d->fault_values[FAULT_RESET]) {
 		cut(s, "reset");
 		return;
