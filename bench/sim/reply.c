@@ -113,3 +113,13 @@ void reply_flood(struct buf *out, size_t n, bool chunked)
 	if (chunked)
 		(void)buf_adds(out, "\r\n");
 }
+
+bool reply_closes(const struct device *d, int status)
+{
+	switch (status) {
+	case 200: return false;
+	case 400: return d->as->http.close_400;
+	case 401: return d->as->http.close_401;
+	default: return true;
+	}
+}

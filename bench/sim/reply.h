@@ -35,4 +35,7 @@ void reply_flood_head(struct buf *out, const struct device *d, uint64_t len);
 /** n more bytes of it, as one chunk when chunked. */
 void reply_flood(struct buf *out, size_t n, bool chunked);
 
+/** Whether the device closes the connection after an answer of this status. SPEC: wsman.md 2 */
+bool reply_closes(const struct device *d, int status);
+
 #endif

@@ -219,17 +219,6 @@ static void on_timer(struct boot_timer *t, void *arg)
 	}
 }
 
-/* SPEC: wsman.md 2 */
-static bool closes_after(const struct device *d, int status)
-{
-	switch (status) {
-	case 200: return false;
-	case 400: return d->as->http.close_400;
-	case 401: return d->as->http.close_401;
-	default: return true;
-	}
-}
-
 static void page(struct session *s, int status, const char *text, bool challenge)
 {
 	struct buf extra;
@@ -240,7 +229,7 @@ static void page(struct session *s, int status, const char *text, bool challenge
 		auth_challenge(s->d, &extra);
 	reply_html(&s->out, s->d, status, buf_cstr(&extra), text);
 	buf_free(&extra);
-	s->close_after = closes_after(s->d, status);
+	s->close_after = reply_closes(s->d, status);
 	answer_in(s, think_ms(s, NULL));
 }
 
@@ -334,7 +323,7 @@ static void serve(struct session *s)
 			go_silent(s);
 		return;
 	}
-	s->close_after = a.close || closes_after(d, a.status) || device_has(d, FAULT_CLOSE_EACH);
+	s->close_after = a.close || reply_closes(d, a.status) || device_has(d, FAULT_CLOSE_EACH);
 	double ms = think_ms(s, a.call) + a.slow_ms + (a.slow_key ? d->laws->slow_key_ms : 0);
 	if (a.html) {
 		reply_html(&s->out, d, 400, "", "Bad Request");
