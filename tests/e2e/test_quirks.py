@@ -26,7 +26,7 @@ RIGHT_END = {
     "uuid-mismatch": r"quarantine:uuid_mismatch",
     "zero-uuid": r"refused:hello",
     "placeholder-uuid": r"quarantine:placeholder_uuid",
-    "shared-uuid": r"(quarantine:(address_swing|realm_changed)|waiting:approval|(twin )?provisioned)",
+    "shared-uuid": r"(quarantine:(address_swing|realm_changed|rom_ca_changed)|waiting:approval|(twin )?provisioned)",
     # Healthy firmware that is awkward.
     "reset": PROVISIONED,
     "commit-cut": PROVISIONED,
