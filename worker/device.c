@@ -138,6 +138,7 @@ void device_forget_login(struct device *d)
 {
 	digest_state_reset(&d->digest);
 	d->credential = 0;
+	d->accepted = false;
 	d->authorize = false;
 }
 

@@ -89,8 +89,9 @@ struct device_ops {
 	/** Credential number i to try, from 0. @return false = no more */
 	bool (*credential)(
 		unsigned i, const char **user, const struct secret **password, void *arg);
-	/** A password was refused; it must be counted in the device's record. */
-	void (*login_failed)(void *arg);
+	/** A password was refused: it must be counted in the device's record. Or accepted: the
+	 * device's own count of failures in a row begins again. SPEC: wsman.md 3.3 */
+	void (*login)(bool accepted, void *arg);
 };
 
 struct device {
@@ -120,7 +121,8 @@ struct device {
 
 	struct digest_state digest;
 	unsigned credential; /* number in use */
-	unsigned logins;     /* passwords refused in this visit */
+	bool accepted;       /* the device has taken it in this visit */
+	unsigned logins;     /* passwords refused in this visit since one was taken */
 	bool authorize;      /* the device has challenged us: Authorization on every request */
 
 	/* the exchange */

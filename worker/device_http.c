@@ -156,9 +156,10 @@ static void on_challenge(struct device *d)
 	const char *user;
 	const struct secret *password;
 	if (verdict == DIGEST_BAD_CREDENTIALS) {
-		d->ops->login_failed(d->arg);
+		d->ops->login(false, d->arg);
 		d->logins++;
-		d->credential++;
+		if (!d->accepted) /* one that was taken is not wrong: a nonce was reset again */
+			d->credential++;
 		pause_ms = d->env->conf->waits.password_ms;
 	}
 	bool more = d->ops->credential(d->credential, &user, &password, d->arg);
@@ -167,7 +168,7 @@ static void on_challenge(struct device *d)
 		d->credential = 0;
 		more = d->ops->credential(0, &user, &password, d->arg);
 	}
-	if (!more || d->logins >= DEVICE_LOGINS_MAX || d->sends >= SENDS_MAX) {
+	if (!more || d->logins >= DEVICE_LOGINS_MAX) {
 		error_set(&err, E_AUTH,
 			d->logins ? "%u password(s) refused by the device"
 				  : "the device wants a login and no password is known for it",
@@ -175,8 +176,23 @@ static void on_challenge(struct device *d)
 		device_fail(d, DEVICE_LOGIN, &err);
 		return;
 	}
+	if (d->sends >= SENDS_MAX) { /* says nothing about the password: another visit */
+		error_set(&err, E_PROTOCOL, "the device challenges the same request %u times",
+			d->sends);
+		device_fail(d, DEVICE_HTTP, &err);
+		return;
+	}
 	d->authorize = true;
 	device_pause(d, pause_ms);
+}
+
+static void on_login(struct device *d)
+{
+	digest_state_accepted(&d->digest);
+	if (!d->accepted || d->logins > 0)
+		d->ops->login(true, d->arg);
+	d->accepted = true;
+	d->logins = 0;
 }
 
 static bool relates(const struct device *d, const struct wsman_message *m)
@@ -212,7 +228,7 @@ static void on_answer(struct device *d)
 		return;
 	}
 	if (d->answered)
-		digest_state_accepted(&d->digest);
+		on_login(d);
 	d->worked = true;
 	d->calling = false;
 	d->body = NULL;

@@ -199,10 +199,15 @@ static bool on_credential(unsigned i, const char **user, const struct secret **p
 	return true;
 }
 
-static void on_login_failed(void *arg)
+static void on_login(bool accepted, void *arg)
 {
 	struct session *s = arg;
+	if (accepted) {
+		s->pw_tries = 0;
+		return;
+	}
 	s->pw_tries++;
+	s->pw_counted = true;
 	metric_add(&worker_metrics[WM_LOGIN_FAILED], 1);
 	LOG_WARN("login.refused", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
 		KV_STR("step", s->row->name), KV_UINT("tries", s->pw_tries));
@@ -452,5 +457,5 @@ const struct device_ops drive_device_ops = {
 	.answer = on_answer,
 	.failed = on_failed,
 	.credential = on_credential,
-	.login_failed = on_login_failed,
+	.login = on_login,
 };

@@ -101,7 +101,7 @@ static int send_step(
 		fields[step.n_fields++] =
 			(struct store_field){"dek", {s->dek_blob.data, s->dek_blob.len}};
 	}
-	if (s->pw_tries) {
+	if (s->pw_counted) {
 		int n = snprintf(tries, sizeof tries, "%u", s->pw_tries);
 		fields[step.n_fields++] = (struct store_field){"pw_tries", {tries, (size_t)n}};
 	}

@@ -201,6 +201,7 @@ static void use_record(struct session *s, const struct store_device *dev)
 	s->tlsp_known = tls_profile_parse(&s->tlsp, dev->tlsp) == 0;
 	s->device.seen12 = strcmp(dev->seen12, "1") == 0;
 	s->pw_tries = (uint32_t)strtoul(dev->pw_tries, NULL, 10);
+	s->pw_counted = s->pw_tries > 0;
 	if (!s->ck.amt[0] && strlen(dev->amt) < sizeof s->ck.amt)
 		memcpy(s->ck.amt, dev->amt, strlen(dev->amt) + 1);
 	s->had_dek = dev->dek.len > 0;

@@ -137,7 +137,8 @@ struct session {
 	bool had_dek;       /* the record holds our DEK already */
 	bool pend_first;    /* secrets.pend may be on the device: tried before the others */
 	bool pending_dirty; /* secrets.pend is not durable yet: the next step() carries it */
-	uint32_t pw_tries;  /* refused passwords, in the device's record */
+	uint32_t pw_tries;  /* passwords refused in a row, in the device's record */
+	bool pw_counted;    /* the record has or shall have that count */
 	uint8_t expected_otp[RESOLVE_OTP_MAX];
 	size_t expected_otp_len;
 	char device_fp[DEVCERT_FP_HEX + 1]; /* leaf seen in setup */

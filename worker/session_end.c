@@ -233,7 +233,7 @@ static int end_send(struct session *s, struct store_blob ck, struct error *err)
 		return store_finish(s->w->store, &who, s->outcome, r.fields, r.n, on_ended, s, err);
 	}
 	record_visit(s, &r);
-	if (s->pw_tries) {
+	if (s->pw_counted) {
 		snprintf(r.tries, sizeof r.tries, "%u", s->pw_tries);
 		add(&r, "pw_tries", r.tries);
 	}

@@ -20,10 +20,6 @@ LOSS = "drop=0.0005,reset=0.001,stall=0.0005,half-open=0.0005,reboot=0.0003"
 # What may follow from a quirk besides being provisioned; a quirk that is not here must not show at all.
 REFUSALS = {name.partition(":")[0]: end for name, end in RIGHT_END.items() if end != "provisioned"}
 
-# A nonce that is reset just when a login is answered looks like a wrong password; at most three are tried per visit, and
-# the lock-out forbids many visits (wsman.md 3.2, 3.3). Named, and `muster job kick` cures it.
-DECEIVED = {"nonce-reset", "setup-login"}
-
 
 def full(pattern, text):
     return re.fullmatch(pattern, text) is not None
@@ -36,8 +32,6 @@ def quirk_names(end):
 def allowed(end, quirks):
     """Whether this end is right for a device with these quirks: one that they name, else provisioned."""
     named = [q for q in quirks if q in REFUSALS]
-    if DECEIVED <= set(quirks) and end == "refused:unknown_password":
-        return True
     if not named:
         return end == "provisioned"
     # One of several wins; which one depends on what the server meets first.

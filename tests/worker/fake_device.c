@@ -222,7 +222,8 @@ static bool login_ok(struct fake_device *d, const char *value, size_t len)
 	struct digest_authorization a;
 	struct buf raw;
 	char ha1[33], nonce[NONCE_LEN + 1];
-	if (value && ++d->n_logins == d->reset_nonce)
+	if (value && (++d->n_logins == d->reset_nonce ||
+			     (d->reset_every && d->n_logins % d->reset_every < 2)))
 		d->nonce++;
 	snprintf(nonce, sizeof nonce, "%0*x", NONCE_LEN, d->nonce);
 	buf_init(&raw, 64);

@@ -77,6 +77,7 @@ struct fake_device {
 	const char *version;    /* Server header; NULL = 12.0.67.1579 */
 	unsigned keep_password; /* so many SetAdminAclEntryEx are answered and not obeyed */
 	unsigned reset_nonce;   /* the n-th request with an answer meets a new nonce; 0 = none */
+	unsigned reset_every;   /* likewise two in a row of every so many; 0 = none */
 	unsigned cut_request;   /* each connection dies at its n-th request; 0 = none */
 	unsigned drop_admin;    /* configured: so many connections are closed in the handshake */
 	/* state */

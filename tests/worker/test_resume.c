@@ -143,6 +143,19 @@ static void test_nonce_reset(void **state)
 	}
 }
 
+/* Nonces that are reset twice in a row look like a wrong password. One that the device has taken is
+ * not wrong, and failures count in a row only, as the device counts them. SPEC: wsman.md 3.3 */
+static void test_nonce_resets(void **state)
+{
+	(void)state;
+	fresh();
+	quirk_login();
+	dev.reset_every = 5;
+	visit();
+	assert_provisioned();
+	assert_int_equal(dev.n_wrong, 0);
+}
+
 /* Nothing fits: three tries a visit, and a second visit settles it. SPEC: ruling 17 */
 static void test_unknown_password(void **state)
 {
@@ -292,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_setup_login),
 		cmocka_unit_test(test_password_of_cancelled_job),
 		cmocka_unit_test(test_nonce_reset),
+		cmocka_unit_test(test_nonce_resets),
 		cmocka_unit_test(test_unknown_password),
 		cmocka_unit_test(test_old_password),
 		cmocka_unit_test(test_password_not_sent),
