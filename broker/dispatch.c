@@ -143,6 +143,8 @@ static int job_send(struct dispatch *d, const struct worker *w, const struct sto
 	job.checkpoint =
 		(ProtobufCBinaryData){c->checkpoint.len, (uint8_t *)(uintptr_t)c->checkpoint.data};
 	job.traceparent = (char *)(uintptr_t)(c->traceparent ? c->traceparent : "");
+	job.kind = (char *)(uintptr_t)c->kind;
+	job.args = (char *)(uintptr_t)c->args;
 	e.body_case = MUSTER__V1__ENVELOPE__BODY_JOB;
 	e.job = &job;
 	return bus_send(d->socket, w->id, &e);

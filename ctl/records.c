@@ -28,6 +28,8 @@ static json_t *job_json(const struct store_job *j)
 		(json_int_t)j->gen, "fence", (json_int_t)j->fence, "owner", j->owner, "tries",
 		(json_int_t)j->tries, "lost", (json_int_t)j->lost, "step", j->step, "reason",
 		j->err, "error", j->txt, "result", j->res);
+	json_object_set_new(out, "kind", json_string(*j->kind ? j->kind : "setup"));
+	json_object_set_new(out, "args", json_string(j->args));
 	json_object_set_new(out, "created_ms", json_integer((json_int_t)j->created_ms));
 	json_object_set_new(out, "begun_ms", json_integer((json_int_t)j->begun_ms));
 	json_object_set_new(out, "ended_ms", json_integer((json_int_t)j->ended_ms));
@@ -112,7 +114,7 @@ static json_t *device_json(const struct store_device *d)
 		{"quarantine", d->quar}, {"denied", d->deny}, {"reason", d->err}, {"error", d->txt},
 		{"result", d->res}, {"cert_fp", d->cert_fp}, {"cert_serial", d->cert_serial},
 		{"realm", d->realm}, {"tls_profile", d->tlsp}, {"dns_suffix", d->suffix},
-		{"setup_cert_fp", d->setup_fp}};
+		{"setup_cert_fp", d->setup_fp}, {"tags", d->tags}, {"wave", d->wave}};
 	const struct {
 		const char *key;
 		uint64_t value;
@@ -143,7 +145,7 @@ static void on_device(const struct store_device *d, const struct error *err, voi
 /* What the newest job adds to its device; a job that has expired adds nothing. */
 static void add_job(struct site *s, json_t *device)
 {
-	static const char *const keys[] = {"step", "tries", "lost", "fence"};
+	static const char *const keys[] = {"kind", "step", "tries", "lost", "fence"};
 	const char *id = json_string_value(json_object_get(device, "job"));
 	json_t *job = NULL;
 	if (id && *id && site_job(s, id, &job, NULL) == 0) {

@@ -329,8 +329,11 @@ static void admin_unreachable(
 		s->leaf_fault == DEVCERT_SELF_SIGNED || s->leaf_fault == DEVCERT_NOT_INSTALLED;
 	bool in_setup =
 		trouble == DEVICE_HANDSHAKE || (trouble == DEVICE_CERTIFICATE && other_leaf);
-	bool setup_again = in_setup && s->setups < SESSION_SETUPS_MAX;
-	if (setup_again && !s->committed) { /* the commit of an earlier visit did not take */
+	bool setup_again = s->kind == JOB_SETUP && in_setup && s->setups < SESSION_SETUPS_MAX;
+	if (s->kind != JOB_SETUP && trouble == DEVICE_CERTIFICATE) {
+		/* No password goes to a host that we do not know. SPEC: maintenance.md 0.1 */
+		fail(s, FAIL_DEAD, "changed_hands", err);
+	} else if (setup_again && !s->committed) { /* the commit of an earlier visit did not take */
 		go(s, VERDICT_PLAN, PLAN_SETUP, 0);
 	} else if (s->connect_tries < w->reconnect_tries) {
 		s->wake = drive_connect;

@@ -138,7 +138,9 @@ static void on_job(struct link *l, const Muster__V1__Job *job)
 		.address = job->address.data,
 		.address_len = job->address.len,
 		.hello = job->hello.data,
-		.hello_len = job->hello.len};
+		.hello_len = job->hello.len,
+		.kind = job->kind,
+		.args = job->args};
 	if (free_slots(p) == 0)
 		error_set(&err, E_LIMIT, "%s", p->draining ? "draining" : "no free slot");
 	else

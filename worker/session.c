@@ -98,7 +98,7 @@ static void session_run(struct session *s)
 	s->device.legacy = s->w->conf->worker.legacy && s->profile.tls.legacy;
 	if (s->ck.certificate.len)
 		recall_certificate(s);
-	if (!trust_ready(s)) {
+	if (s->kind == JOB_SETUP && !trust_ready(s)) {
 		session_fail(s);
 		return;
 	}
@@ -110,9 +110,21 @@ static void session_run(struct session *s)
 
 void session_drive(struct session *s)
 {
+	/* What an upkeep job runs. Setup is not in it: see below. */
+	static const struct {
+		enum plan_id plan;
+		bool dry;
+	} upkeep[JOB_KINDS] = {
+		[JOB_MAINTAIN] = {PLAN_ADMIN, false},
+		[JOB_CHECK] = {PLAN_ADMIN, true},
+	};
 	s->life = LIFE_RUN;
-	/* SPEC: provisioning.md 7: after a commit was sent, look at the configured side first. */
-	drive_plan(s, s->ck.commits && s->cert_fp[0] ? PLAN_ADMIN : PLAN_SETUP);
+	s->dry = upkeep[s->kind].dry;
+	if (s->kind != JOB_SETUP)
+		drive_plan(s, upkeep[s->kind].plan);
+	else /* SPEC: provisioning.md 7: after a commit was sent, look at the configured side first.
+	      */
+		drive_plan(s, s->ck.commits && s->cert_fp[0] ? PLAN_ADMIN : PLAN_SETUP);
 }
 
 static void end_early(
@@ -160,8 +172,30 @@ static void on_resolved(const struct resolve_answer *a, void *arg)
 			a->result == RESOLVE_WAIT ? "unknown_device" : "resolve_failed", a->reason);
 }
 
+/* A device in service is who its record says, and keeps its profile unless the job names another.
+ */
+static void recall(struct session *s)
+{
+	char text[ERROR_TEXT_MAX], name[RESOLVE_PROFILE_MAX + 1];
+	if (job_arg(s->args, "profile", name, sizeof name))
+		memcpy(s->ck.profile, name, sizeof s->ck.profile);
+	const struct profile *p = profile_set_find(&s->w->profiles, s->ck.profile);
+	if (!p) {
+		snprintf(text, sizeof text, "profile \"%.100s\" of the device is not in %.120s",
+			s->ck.profile, s->w->conf->worker.profiles_dir);
+		end_early(s, FAIL_DEAD, "no_profile", text);
+		return;
+	}
+	s->profile = *p;
+	session_run(s);
+}
+
 static void resolve(struct session *s)
 {
+	if (s->kind != JOB_SETUP) {
+		recall(s);
+		return;
+	}
 	struct resolve_facts facts = {.uuid = s->uuid,
 		.address = s->device.addr,
 		.hello = s->hello_raw,
@@ -192,8 +226,26 @@ static void copy_fp(char out[static DEVCERT_FP_HEX + 1], const char *text)
 		memcpy(out, text, strlen(text) + 1);
 }
 
+static void copy_field(char *out, size_t size, const char *text)
+{
+	if (!out[0] && strlen(text) < size) /* what an earlier visit of this job knows wins */
+		memcpy(out, text, strlen(text) + 1);
+}
+
+/* Who the device was when it was last seen: an upkeep job goes to no other. */
+static void use_identity(struct session *s, const struct store_device *dev)
+{
+	copy_field(s->ck.fqdn, sizeof s->ck.fqdn, dev->fqdn);
+	copy_field(s->ck.profile, sizeof s->ck.profile, dev->profile);
+	copy_field(s->ck.ou, sizeof s->ck.ou, dev->ou);
+	copy_field(s->ck.realm, sizeof s->ck.realm, dev->realm);
+	copy_fp(s->cert_fp, dev->cert_fp);
+}
+
 static void use_record(struct session *s, const struct store_device *dev)
 {
+	if (s->kind != JOB_SETUP)
+		use_identity(s, dev);
 	struct net_addr addr;
 	uint16_t port = (uint16_t)s->w->conf->worker.device_port;
 	if (dev->addr[0] && net_addr_from_host(&addr, dev->addr, port, NULL) == 0)
@@ -202,8 +254,7 @@ static void use_record(struct session *s, const struct store_device *dev)
 	s->device.seen12 = strcmp(dev->seen12, "1") == 0;
 	s->pw_tries = (uint32_t)strtoul(dev->pw_tries, NULL, 10);
 	s->pw_counted = s->pw_tries > 0;
-	if (!s->ck.amt[0] && strlen(dev->amt) < sizeof s->ck.amt)
-		memcpy(s->ck.amt, dev->amt, strlen(dev->amt) + 1);
+	copy_field(s->ck.amt, sizeof s->ck.amt, dev->amt);
 	s->had_dek = dev->dek.len > 0;
 	copy_fp(s->trust.fp, dev->setup_fp);
 	copy_fp(s->trust.fp3, dev->setup_fp3);
@@ -284,12 +335,18 @@ static int take_job(struct session *s, const struct session_job *job, struct err
 	s->gen = job->gen;
 	s->fence = job->fence;
 	s->attempt = job->attempt;
+	ENSURE(job_kind_parse(&s->kind, job->kind) == 0, err, E_PARSE,
+		"job %s is of kind %.40s, which this release does not know", s->job, job->kind);
+	if (job->args)
+		snprintf(s->args, sizeof s->args, "%s", job->args);
 	s->hello_raw = malloc(job->hello_len ? job->hello_len : 1);
 	ENSURE(s->hello_raw, err, -ENOMEM, "no memory for a session");
-	memcpy(s->hello_raw, job->hello, job->hello_len);
+	if (job->hello_len)
+		memcpy(s->hello_raw, job->hello, job->hello_len);
 	s->hello_len = job->hello_len;
-	ENSURE(hello_decode(s->hello_raw, s->hello_len, &s->hello) == HELLO_DONE, err, E_PARSE,
-		"job %s has no readable Hello", s->job);
+	ENSURE(s->kind != JOB_SETUP ||
+			hello_decode(s->hello_raw, s->hello_len, &s->hello) == HELLO_DONE,
+		err, E_PARSE, "job %s has no readable Hello", s->job);
 	return net_addr_from_bytes(&s->device.addr, job->address, job->address_len,
 		(uint16_t)s->w->conf->worker.device_port);
 }

@@ -13,6 +13,7 @@
 
 #include <sys/queue.h>
 
+#include "common/base/job_kind.h"
 #include "common/conf/profile.h"
 #include "common/crypto/seal.h"
 #include "common/pki/devcert.h"
@@ -112,6 +113,9 @@ struct session {
 	uint8_t *hello_raw; /* owned */
 	size_t hello_len;
 	struct hello hello; /* views hello_raw */
+	enum job_kind kind;
+	char args[JOB_ARGS_MAX + 1]; /* of an upkeep job */
+	bool dry;                    /* JOB_CHECK: nothing is written */
 
 	/* life */
 	enum session_life life;
@@ -186,6 +190,7 @@ struct session_job {
 	uint64_t fence;
 	const uint8_t *address, *hello;
 	size_t address_len, hello_len;
+	const char *kind, *args; /* upkeep jobs; NULL or "" = setup */
 };
 
 /** Start a session; it ends by itself and tells worker.on_over, unless it was never started. A job

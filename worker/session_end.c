@@ -287,6 +287,9 @@ void session_release(struct session *s)
 void session_fail(struct session *s)
 {
 	session_set_failure(s, FAIL_RETRY, "failed", "%s failed", s->row->name);
+	/* A device in service does not wait for an answer: it is reported and stays as it is. */
+	if (s->kind != JOB_SETUP && s->failure.class != FAIL_RETRY && s->failure.class != FAIL_CA)
+		s->failure.class = FAIL_DEAD;
 	switch (s->failure.class) {
 	case FAIL_RETRY: end(s, END_FAIL, "retry", WM_RETRIED); break;
 	case FAIL_DEAD: end(s, END_FAIL, "dead", WM_DEAD); break;

@@ -12,6 +12,9 @@
  *                         +----- fail(retry), release, reap     v
  *                         +------------------ kick ----------- dead      cancel: -> cancelled
  *
+ * An upkeep job (kind other than setup) is made by store_job_open() instead of admit, on a device
+ * that is done; when it gives up or is cancelled, the device is done again, with the error.
+ *
  * Words: fence = grows with every change of owner, max(stored + 1, Redis' TIME in ms). A call with
  * another fence than the stored one, or on a job that is not leased, is refused: E_STALE. A refused
  * call has changed nothing. All times are Redis' TIME in ms since 1970; leases and delays are given
@@ -39,6 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/job_kind.h"
 #include "common/base/uuid.h"
 #include "common/store/redis.h"
 
@@ -71,7 +75,8 @@ struct store_blob {
 };
 
 /* One field of a device record to set; value.len 0 deletes it. Settable: fqdn profile ou amt port
- * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries; rehello
+ * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries tags wave;
+ * rehello
  * ("auto" = a Hello after done starts a new generation without approval); unconf ("1" = we
  * unconfigured it ourselves: same; cleared by the next generation, and by a finish that does not
  * set it); dek (only while there is none: it is never overwritten). Any other name: E_STATE. */
@@ -87,7 +92,7 @@ struct store_device {
 	char uuid[UUID_TEXT_LEN + 1];
 	uint32_t gen;               /* generation, from 1; 0 = only denied so far */
 	const char *job;            /* newest job, active or ended */
-	const char *state;          /* active | done | dead | cancelled | "" */
+	const char *state;          /* active | done | dead | cancelled | unconfigured | "" */
 	const char *addr;           /* where the session dials */
 	const char *src;            /* source of the last Hello */
 	const char *addr_alt;       /* the other source seen before that one (ruling 2) */
@@ -105,6 +110,8 @@ struct store_device {
 	const char *fqdn, *profile, *ou, *amt, *cert_fp, *cert_serial, *ad_dn, *realm, *tlsp,
 		*seen12;
 	const char *setup_fp, *setup_fp3, *suffix, *audit, *pw_tries, *rehello, *unconf;
+	const char *tags; /* words, separated by spaces */
+	const char *wave;
 	struct store_blob dek, sec_cur, sec_prev, sec_pend;
 };
 
@@ -115,6 +122,8 @@ struct store_job {
 	uint32_t gen;
 	uint64_t fence;
 	const char *state; /* ready | leased | waiting | done | dead | cancelled */
+	const char *kind;  /* of an upkeep job; "" = setup */
+	const char *args;  /* its arguments */
 	const char *why;   /* waiting: ca | ad | manual (kept afterwards) */
 	const char *owner; /* worker, from begin() on */
 	uint32_t tries;    /* failures of the device */
@@ -179,8 +188,9 @@ struct store_claim {
 	uint64_t fence;
 	const char *addr;
 	uint32_t tries, lost;
-	struct store_blob checkpoint, hello;
+	struct store_blob checkpoint, hello; /* upkeep jobs have no Hello */
 	const char *traceparent;
+	const char *kind, *args; /* as in store_job */
 };
 
 /** @param claims n_claims jobs, oldest due first; none when err is set */
@@ -349,6 +359,23 @@ int store_psk_mark(struct store *s, const char *pid, const char *uuid, const cha
 int store_psk_delete(struct store *s, const char *pid, const char *who, store_done_cb cb, void *arg,
 	struct error *err);
 
+/* ---- upkeep ---------------------------------------------------------------------------------- */
+
+struct store_opening {
+	const char *uuid; /* the device */
+	enum job_kind kind;
+	const char *args;  /* at most JOB_ARGS_MAX bytes; NULL = none */
+	const char *addr;  /* NULL = the one on record; a device that we never saw needs one */
+	uint64_t delay_ms; /* from now until it is due */
+	const char *who;   /* for the event */
+};
+
+/** Open an upkeep job. E_STATE: the device has a live job, or is not in service (JOB_ADOPT: only
+ * the former), or is in quarantine; -ENOENT: no such device.
+ * @param id the new job's, valid when the call succeeds */
+int store_job_open(struct store *s, const struct store_opening *o,
+	char id[static UUID_TEXT_LEN + 1], store_done_cb cb, void *arg, struct error *err);
+
 /* ---- operator -------------------------------------------------------------------------------- */
 
 /* The calls of this group name job and device; read the job first (store_job_get). */
@@ -433,8 +460,8 @@ int store_counts(struct store *s, store_counts_cb cb, void *arg, struct error *e
 
 struct store_event {
 	const char *id;    /* stream id, "ms-seq" */
-	const char *event; /* admit claim begin finish fail dead park release reap wake cancel kick
-			    * deny forget quarantine secret psk */
+	const char *event; /* admit open claim begin finish fail dead park release reap wake cancel
+			    * kick deny forget quarantine secret psk */
 	const char *job, *uuid, *who, *fence, *text; /* "" when absent */
 };
 typedef void (*store_events_cb)(

@@ -97,7 +97,7 @@ int store_admit(struct store *s, const struct store_hello *h, const struct store
 
 /* ---- claim ----------------------------------------------------------------------------------- */
 
-#define CLAIM_COLUMNS 10
+#define CLAIM_COLUMNS 12
 
 static int claim_read(struct store_claim *c, const redisReply *row, struct error *err)
 {
@@ -113,6 +113,8 @@ static int claim_read(struct store_claim *c, const redisReply *row, struct error
 	c->checkpoint = reply_blob(col[7]);
 	c->hello = reply_blob(col[8]);
 	c->traceparent = reply_text(col[9]);
+	c->kind = reply_text(col[10]);
+	c->args = reply_text(col[11]);
 	return 0;
 }
 

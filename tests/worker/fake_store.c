@@ -26,6 +26,25 @@ void fake_store_reset(uv_loop_t *loop)
 		buf_init(bufs[i], BLOB_MAX);
 }
 
+const char *fake_store_field(const char *name)
+{
+	for (size_t i = 0; i < FAKE_FIELDS; i++)
+		if (strcmp(fake_store.fields[i].name, name) == 0)
+			return fake_store.fields[i].value;
+	return "";
+}
+
+void fake_store_set(const char *name, const char *value, size_t len)
+{
+	size_t i = 0;
+	while (fake_store.fields[i].name[0] && strcmp(fake_store.fields[i].name, name) != 0)
+		if (++i == FAKE_FIELDS)
+			abort();
+	snprintf(fake_store.fields[i].name, sizeof fake_store.fields[i].name, "%s", name);
+	snprintf(fake_store.fields[i].value, sizeof fake_store.fields[i].value, "%.*s", (int)len,
+		value);
+}
+
 void fake_store_next_visit(void)
 {
 	fake_store.end[0] = fake_store.err[0] = fake_store.txt[0] = '\0';
@@ -56,7 +75,14 @@ static void answer_begin(struct reply *r)
 	struct fake_store *f = &fake_store;
 	struct store_device dev = {.state = "active",
 		.addr = "",
-		.fqdn = "",
+		.fqdn = fake_store_field("fqdn"),
+		.profile = fake_store_field("profile"),
+		.ou = fake_store_field("ou"),
+		.realm = fake_store_field("realm"),
+		.cert_fp = fake_store_field("cert_fp"),
+		.cert_serial = fake_store_field("cert_serial"),
+		.tags = fake_store_field("tags"),
+		.wave = fake_store_field("wave"),
 		.tlsp = f->tlsp,
 		.seen12 = "",
 		.pw_tries = f->pw_tries,
@@ -145,6 +171,8 @@ static void keep_fields(const struct store_field *fields, size_t n)
 			snprintf(f->setup_fp3, sizeof f->setup_fp3, "%.*s", len, text);
 		else if (strcmp(fields[i].name, "amt") == 0)
 			snprintf(f->amt, sizeof f->amt, "%.*s", len, text);
+		else
+			fake_store_set(fields[i].name, text, (size_t)len);
 	}
 }
 

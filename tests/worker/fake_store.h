@@ -18,7 +18,8 @@ struct fake_pair {
 	unsigned bad;
 };
 
-#define FAKE_PAIRS 8
+#define FAKE_PAIRS  8
+#define FAKE_FIELDS 24
 
 struct fake_store {
 	uv_loop_t *loop;
@@ -29,6 +30,9 @@ struct fake_store {
 	char amt[32], quarantine[32];
 	char pw_tries[16], tlsp[8]; /* fields of the record */
 	char setup_fp[72], setup_fp3[72];
+	struct {
+		char name[16], value[256];
+	} fields[FAKE_FIELDS]; /* the other fields of the record, by fake_store_field() */
 	struct fake_pair pairs[FAKE_PAIRS];
 	size_t n_pairs;
 	/* what was asked */
@@ -49,6 +53,12 @@ struct fake_store {
 extern struct fake_store fake_store;
 
 void fake_store_reset(uv_loop_t *loop);
+
+/** The value of a field of the record; "" when it was never set. */
+const char *fake_store_field(const char *name);
+
+/** Set it. */
+void fake_store_set(const char *name, const char *value, size_t len);
 
 /** Put a pair as `muster psk import` would. */
 struct fake_pair *fake_store_pair(const char *pid, const void *sealed, size_t len);

@@ -105,7 +105,7 @@ end
 
 local function admit_new(k, a, d, w, swing, now)
 	local gen = math.max(tonumber(d.gen) or 0, 1)
-	if d.state == 'done' then
+	if d.state == 'done' or d.state == 'unconfigured' then
 		gen = gen + 1
 		open_generation(k, d, w)
 	end

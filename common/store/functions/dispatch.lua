@@ -18,21 +18,22 @@ local function claim(keys, args)
 	local ids = call('ZRANGEBYSCORE', ready, '-inf', int(now), 'LIMIT', 0, args[1])
 	for i, id in ipairs(ids) do
 		local job = prefix .. 'job:' .. id
-		local j = call('HMGET', job, 'dev', 'gen', 'f', 'try', 'lost', 'ck', 'pl', 'tp')
+		local j = call('HMGET', job, 'dev', 'gen', 'f', 'try', 'lost', 'ck', 'pl', 'tp',
+			'k', 'a')
 		local fence = next_fence(j[3], now)
 		local addr = claim_address(prefix .. 'dev:' .. j[1])
 		call('ZREM', ready, id)
 		call('ZADD', lease, int(now + args[2]), id)
 		call('HSET', job, 'st', 'leased', 'f', fence, 'ow', '')
 		event(ev, 'claim', id, j[1], '', fence, '')
-		out[i] = { id, j[1], j[2], fence, addr, j[4], j[5], j[6], j[7], j[8] }
+		out[i] = { id, j[1], j[2], fence, addr, j[4], j[5], j[6], j[7], j[8], j[9], j[10] }
 	end
 	return out
 end
 
 local function reap_lost(k, prefix, id, max_lost, now)
 	local job = prefix .. 'job:' .. id
-	local j = call('HMGET', job, 'dev', 'f', 'ow', 'lost')
+	local j = call('HMGET', job, 'dev', 'f', 'ow', 'lost', 'back')
 	local fence, lost = next_fence(j[2], now), tonumber(j[4])
 	if j[3] ~= '' then
 		lost = lost + 1 -- only a lease that was begun counts (ruling 20)
@@ -48,7 +49,8 @@ local function reap_lost(k, prefix, id, max_lost, now)
 	local err, txt = 'lease_lost', 'the worker was lost ' .. lost .. ' times during this job'
 	call('HSET', job, 'st', 'dead', 'fi', int(now), 'err', err, 'txt', txt)
 	call('ZADD', k.dead, int(now), id)
-	call('HSET', prefix .. 'dev:' .. j[1], 'state', 'dead', 'err', err, 'txt', txt)
+	call('HSET', prefix .. 'dev:' .. j[1], 'state', j[5] or 'dead', 'err', err,
+		'txt', txt)
 	event(k.ev, 'dead', id, j[1], j[3], fence, err)
 	return true
 end

@@ -11,7 +11,7 @@ end
 -- args: job uuid who text
 local function cancel(keys, args)
 	local job, dev = keys[1], keys[2]
-	local j = call('HMGET', job, 'st', 'dev', 'f')
+	local j = call('HMGET', job, 'st', 'dev', 'f', 'back')
 	if not j[1] or j[2] ~= args[2] then
 		return MISSING
 	elseif j[1] == 'done' or j[1] == 'cancelled' then
@@ -24,7 +24,11 @@ local function cancel(keys, args)
 		'txt', args[4])
 	call('HDEL', job, 'pl', 'ck')
 	call('EXPIRE', job, KEEP_S)
-	call('HSET', dev, 'state', 'cancelled', 'end_ms', int(now))
+	if not j[4] then
+		call('HSET', dev, 'state', 'cancelled', 'end_ms', int(now))
+	elseif call('HGET', dev, 'job') == args[1] then
+		call('HSET', dev, 'state', j[4])
+	end
 	call('HDEL', dev, 'quar', 'quar_ms')
 	event(keys[9], 'cancel', args[1], args[2], args[3], fence, args[4])
 	return 0
@@ -38,6 +42,8 @@ local function kick(keys, args)
 		return MISSING
 	elseif j[1] == 'done' or j[1] == 'cancelled' or j[1] == 'leased' then
 		return STATE
+	elseif call('HGET', dev, 'job') ~= args[1] then
+		return STATE -- the device has a newer job
 	elseif args[4] == '' and call('HEXISTS', dev, 'quar') == 1 then
 		return QUARANTINED
 	end

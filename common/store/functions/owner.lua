@@ -87,10 +87,18 @@ local function renew(keys, args)
 	return out
 end
 
+-- The state of a device whose job ended well. back = its state before an upkeep job.
+local function state_done(kind, back)
+	if kind == 'unconfigure' then
+		return 'unconfigured'
+	end
+	return (not kind or kind == 'adopt') and 'done' or back
+end
+
 -- keys: job dev lease done ev; args: job uuid fence result, fields from 5
 local function finish(keys, args)
 	local job, dev, lease, done, ev = keys[1], keys[2], keys[3], keys[4], keys[5]
-	local was = call('HMGET', job, 'st', 'f', 'res', 'dev')
+	local was = call('HMGET', job, 'st', 'f', 'res', 'dev', 'k', 'back')
 	if was[1] == 'done' and was[2] == args[3] and was[4] == args[2] then
 		return was[3] == args[4] and 0 or STATE -- a repeat: the reply was lost
 	end
@@ -111,8 +119,13 @@ local function finish(keys, args)
 	call('ZREM', lease, args[1])
 	list_done(done, args[1], tonumber(now))
 	-- The fields may say unconf again: the plan unconfigured the device.
-	fields_set(dev, args, 5, { 'state', 'done', 'res', args[4], 'done_ms', now, 'end_ms', now },
-		{ 'err', 'txt', 'unconf' })
+	local set, del = { 'state', state_done(was[5], was[6]), 'res', args[4] }, { 'err', 'txt' }
+	if not was[5] or was[5] == 'adopt' then
+		put(set, 'done_ms', now)
+		put(set, 'end_ms', now)
+		del[3] = 'unconf'
+	end
+	fields_set(dev, args, 5, set, del)
 	event(ev, 'finish', args[1], args[2], owner, args[3], args[4])
 	return 0
 end
@@ -136,7 +149,7 @@ local function fail(keys, args)
 	local dev_set = { 'err', args[7], 'txt', args[8] }
 	if dies then
 		put(set, 'fi', int(now))
-		put(dev_set, 'state', 'dead')
+		put(dev_set, 'state', call('HGET', job, 'back') or 'dead')
 		call('ZADD', dead, int(now), id)
 	else
 		call('ZADD', ready, int(now + args[6]), id)

@@ -8,6 +8,7 @@ local LIBRARY = {
 	{ 'begin', begin, WRITE }, { 'step', step, WRITE }, { 'renew', renew, WRITE },
 	{ 'finish', finish, WRITE }, { 'fail', fail, WRITE }, { 'park', park, WRITE },
 	{ 'release', release, WRITE }, { 'cancel', cancel, WRITE }, { 'kick', kick, WRITE },
+	{ 'open', open_job, {} },
 	{ 'deny', deny, WRITE }, { 'forget', forget, WRITE }, { 'audit', audit, WRITE },
 	{ 'job', job, READ }, { 'counts', counts, READ }, { 'schema', schema, READ },
 	{ 'psk_put', psk_put, {} }, { 'psk_get', psk_get, READ }, { 'psk_mark', psk_mark, WRITE },

@@ -114,7 +114,8 @@ static int admit_new(struct model *m, struct model_device *d, const struct model
 {
 	if (d->gen < 1)
 		d->gen = 1;
-	if (strcmp(d->state, "done") == 0) {
+	bool served = strcmp(d->state, "done") == 0 || strcmp(d->state, "unconfigured") == 0;
+	if (served) {
 		d->gen++;
 		if (d->cur[0])
 			SET(d->prev, d->cur);
@@ -146,7 +147,7 @@ static int admit_new(struct model *m, struct model_device *d, const struct model
 		SET(j->st, "ready");
 		move(j, LIST_READY, pace(m, h->paced, l));
 	}
-	if (strcmp(d->state, "done") == 0)
+	if (served)
 		d->cur[0] = d->unconf[0] = '\0';
 	SET(d->state, "active");
 	SET(d->addr, h->addr);
@@ -229,7 +230,7 @@ static void kill_job(struct model *m, struct model_job *j, const char *err, cons
 	SET(j->txt, txt);
 	SET(d->err, err);
 	SET(d->txt, txt);
-	SET(d->state, "dead");
+	SET(d->state, j->kind ? j->back : "dead");
 	move(j, LIST_DEAD, m->now);
 }
 
@@ -387,18 +388,28 @@ int model_finish(struct model *m, const struct model_lease *l, const char *resul
 	TRY(fields_ok(d, f));
 	if (d->pend[0])
 		return E_STATE;
-	d->err[0] = d->txt[0] = d->unconf[0] = '\0';
+	bool setup = !j->kind || strcmp(j->kind, "adopt") == 0;
+	d->err[0] = d->txt[0] = '\0';
+	if (setup)
+		d->unconf[0] = '\0';
 	fields_set(d, f);
 	SET(j->st, "done");
 	SET(j->res, result);
 	j->has_res = true;
-	j->ended = d->done_ms = d->end_ms = m->now;
+	j->ended = m->now;
+	if (setup)
+		d->done_ms = d->end_ms = m->now;
 	j->pl[0] = j->ck[0] = j->err[0] = j->txt[0] = '\0';
 	j->has_err = d->has_err = false;
 	j->expires = true;
 	move(j, LIST_DONE, m->now);
 	trim_done(m);
-	SET(d->state, "done");
+	if (setup)
+		SET(d->state, "done");
+	else if (strcmp(j->kind, "unconfigure") == 0)
+		SET(d->state, "unconfigured");
+	else
+		SET(d->state, j->back);
 	SET(d->res, result);
 	m->n_events++;
 	return 0;
@@ -483,13 +494,18 @@ int model_cancel(struct model *m, int job, int dev, const char *text)
 	j->fence = next_fence(j->fence, m->now);
 	SET(j->st, "cancelled");
 	j->owner[0] = j->pl[0] = j->ck[0] = '\0';
-	j->ended = d->end_ms = m->now;
+	j->ended = m->now;
 	j->has_err = true;
 	SET(j->err, "cancelled");
 	SET(j->txt, text);
 	j->expires = true;
 	move(j, LIST_NONE, 0);
-	SET(d->state, "cancelled");
+	if (!j->kind) {
+		SET(d->state, "cancelled");
+		d->end_ms = m->now;
+	} else if (d->job == job) {
+		SET(d->state, j->back);
+	}
 	d->quar[0] = '\0';
 	d->quar_ms = -1;
 	m->n_events++;
@@ -502,7 +518,7 @@ int model_kick(struct model *m, int job, int dev, const char *addr)
 	if (j->gone || j->dev != dev)
 		return -ENOENT;
 	struct model_device *d = &m->devs[dev];
-	if (model_over(j) || strcmp(j->st, "leased") == 0 || (!addr && d->quar[0]))
+	if (model_over(j) || strcmp(j->st, "leased") == 0 || d->job != job || (!addr && d->quar[0]))
 		return E_STATE;
 	j->fence = next_fence(j->fence, m->now);
 	if (strcmp(j->st, "dead") == 0) {
@@ -522,6 +538,42 @@ int model_kick(struct model *m, int job, int dev, const char *addr)
 	return 0;
 }
 
+int model_open(
+	struct model *m, int dev, const char *kind, const char *addr, int64_t delay_ms, int *job)
+{
+	struct model_device *d = &m->devs[dev];
+	bool adopt = strcmp(kind, "adopt") == 0;
+	if (d->first < 0 && !adopt)
+		return -ENOENT;
+	if (adopt ? strcmp(d->state, "active") == 0 : strcmp(d->state, "done") != 0)
+		return E_STATE;
+	if (!addr && (!d->addr[0] || d->quar[0]))
+		return E_STATE;
+	struct model_job *j = &m->jobs[m->n_jobs];
+	memset(j, 0, sizeof *j);
+	j->dev = dev;
+	j->kind = kind;
+	SET(j->back, d->state);
+	SET(j->st, "ready");
+	j->created = m->now;
+	j->begun = j->ended = -1;
+	d->gen = j->gen = d->gen > 1 ? d->gen : 1;
+	d->first = d->first < 0 ? m->now : d->first;
+	d->job = *job = m->n_jobs;
+	SET(d->state, "active");
+	if (addr) {
+		SET(d->addr, addr);
+		if (d->last >= 0)
+			SET(d->src, addr);
+		d->quar[0] = d->alt[0] = '\0';
+		d->quar_ms = d->alt_ms = -1;
+	}
+	move(j, LIST_READY, m->now + delay_ms);
+	m->n_events++;
+	m->n_jobs++;
+	return 0;
+}
+
 int model_deny(struct model *m, int dev, const char *reason)
 {
 	SET(m->devs[dev].deny, reason ? reason : "");
@@ -532,7 +584,7 @@ int model_deny(struct model *m, int dev, const char *reason)
 int model_forget(struct model *m, int dev, int job)
 {
 	struct model_device *d = &m->devs[dev], empty;
-	if (d->hellos < 0 && !d->deny[0])
+	if (d->first < 0 && !d->deny[0])
 		return -ENOENT;
 	if (strcmp(d->state, "active") == 0 || d->job != job)
 		return E_STATE;

@@ -47,6 +47,8 @@ struct model_job {
 	char st[16], why[16], owner[MODEL_TEXT], step[MODEL_TEXT], ck[MODEL_TEXT], pl[MODEL_TEXT];
 	char tp[MODEL_TEXT], err[MODEL_TEXT], txt[128], res[MODEL_TEXT];
 	bool has_err, has_res;
+	const char *kind; /* of an upkeep job; NULL = setup */
+	char back[16];    /* its device's state before */
 	enum model_list list;
 	int64_t score; /* INT64_MAX = never */
 	bool expires;
@@ -106,6 +108,9 @@ int model_park(struct model *m, const struct model_lease *l, const char *why, in
 int model_release(struct model *m, const struct model_lease *l);
 int model_cancel(struct model *m, int job, int dev, const char *text);
 int model_kick(struct model *m, int job, int dev, const char *addr);
+/** Open an upkeep job. @param job index of the new job on success */
+int model_open(
+	struct model *m, int dev, const char *kind, const char *addr, int64_t delay_ms, int *job);
 int model_deny(struct model *m, int dev, const char *reason);
 int model_forget(struct model *m, int dev, int job);
 

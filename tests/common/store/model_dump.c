@@ -48,16 +48,17 @@ static void dump_device(struct dump *o, const struct model *m, const struct mode
 		{"hello_ms", d->hello_ms}, {"done_ms", d->done_ms}, {"end_ms", d->end_ms}};
 	const struct {
 		const char *name, *value;
-	} texts[] = {{"state", d->state}, {"addr", d->addr}, {"src", d->src}, {"addr_alt", d->alt},
-		{"quar", d->quar}, {"deny", d->deny}, {"res", d->res}, {"fqdn", d->fqdn},
-		{"dek", d->dek}, {"rehello", d->rehello}, {"unconf", d->unconf},
-		{"sec_cur", d->cur}, {"sec_prev", d->prev}, {"sec_pend", d->pend}};
+	} texts[] = {{"addr", d->addr}, {"src", d->src}, {"addr_alt", d->alt}, {"quar", d->quar},
+		{"deny", d->deny}, {"res", d->res}, {"fqdn", d->fqdn}, {"dek", d->dek},
+		{"rehello", d->rehello}, {"unconf", d->unconf}, {"sec_cur", d->cur},
+		{"sec_prev", d->prev}, {"sec_pend", d->pend}};
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		number(o, numbers[i].name, numbers[i].value);
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		text(o, texts[i].name, texts[i].value, texts[i].value[0]);
 	text(o, "err", d->err, d->has_err);
 	text(o, "txt", d->txt, d->has_err);
+	text(o, "state", d->state, d->job >= 0);
 	text(o, "job", d->job >= 0 ? m->jobs[d->job].id : "", d->job >= 0);
 }
 
@@ -75,6 +76,9 @@ static void dump_job(struct dump *o, const struct model *m, const struct model_j
 	text(o, "st", j->st, true);
 	text(o, "ow", j->owner, true);
 	text(o, "tp", j->tp, true);
+	text(o, "k", j->kind, j->kind);
+	text(o, "a", "x=1", j->kind);
+	text(o, "back", j->back, j->kind);
 	text(o, "v", "1", true);
 	text(o, "why", j->why, j->why[0]);
 	text(o, "step", j->step, j->step[0]);

@@ -114,6 +114,7 @@ static void test_no_more_than_needed(void **state)
 		{&worker, "FCALL muster_v1_claim 0"},
 		{&worker, "FCALL muster_v1_admit 0"},
 		{&worker, "FCALL muster_v1_kick 0"},
+		{&worker, "FCALL muster_v1_open 0"},
 		{&worker, "FUNCTION LOAD x"},
 		{&worker, "DEL muster:{0}:ready"},
 		{&worker, "SCAN 0"},
@@ -277,6 +278,9 @@ static void test_ctl_part(void **state)
 	ok(t, store_audit(s, "x", "", "op", "", site_done_cb, t, &err));
 	ok(t, store_kick(s, job, DEV2, "op", "10.0.0.9", site_done_cb, t, &err));
 	ok(t, store_cancel(s, job, DEV2, "op", "enough", site_done_cb, t, &err));
+	char id[UUID_TEXT_LEN + 1];
+	struct store_opening o = {.uuid = DEV1, .kind = JOB_MAINTAIN, .who = "op"};
+	ok(t, store_job_open(s, &o, id, site_done_cb, t, &err));
 	ok(t, store_deny(s, DEV2, "stolen", "op", site_done_cb, t, &err));
 	ok(t, store_deny(s, DEV2, NULL, "op", site_done_cb, t, &err));
 	ok(t, store_forget(s, DEV2, job, "op", site_done_cb, t, &err));

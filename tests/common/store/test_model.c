@@ -505,6 +505,32 @@ static void op_operator(struct run *r)
 	same(r, "operator", site_wait(&r->site, rc, &r->err), want);
 }
 
+/* Mostly on devices where it is possible. */
+static void op_open(struct run *r)
+{
+	static const enum job_kind kinds[] = {JOB_MAINTAIN, JOB_RENEW, JOB_UNCONFIGURE, JOB_ADOPT};
+	struct model *m = &r->model;
+	int dev = (int)rnd(r, MODEL_DEVICES), job = -1;
+	for (int i = 0; i < MODEL_DEVICES && strcmp(m->devs[dev].state, "done") != 0; i++)
+		dev = (dev + 1) % MODEL_DEVICES;
+	char id[UUID_TEXT_LEN + 1];
+	struct store_opening o = {.uuid = m->devs[dev].uuid,
+		.kind = kinds[rnd(r, 4)],
+		.args = "x=1",
+		.addr = chance(r, 20) ? addrs[rnd(r, 3)] : NULL,
+		.delay_ms = chance(r, 50) ? 0 : 5000,
+		.who = "op"};
+	trace(r, "open %s dev %d %s", job_kind_name(o.kind), dev, o.addr ? o.addr : "");
+	int want = model_open(m, dev, job_kind_name(o.kind), o.addr, (int64_t)o.delay_ms, &job);
+	same(r, "open",
+		site_wait(&r->site,
+			store_job_open(r->site.store, &o, id, site_done_cb, &r->site, &r->err),
+			&r->err),
+		want);
+	if (want == 0)
+		memcpy(m->jobs[job].id, id, sizeof id);
+}
+
 static const struct {
 	int weight;
 	void (*run)(struct run *r);
@@ -521,6 +547,7 @@ static const struct {
 	{3, op_release},
 	{7, op_reap},
 	{6, op_operator},
+	{8, op_open},
 };
 
 static void op_random(struct run *r)
