@@ -290,7 +290,7 @@ class Site:
     # ---- the estate --------------------------------------------------------------------------
 
     def start_sim(self, *extra, devices=None, seed=None):
-        """A simulated estate; its progress (JSON lines) is read into sim.progress."""
+        """A simulated estate; its progress (JSON lines, summed over its processes) is sim.progress."""
         sim = Sim(self, devices or self.devices, seed or self.seed, extra)
         self.sims.append(sim)
         return sim
@@ -344,7 +344,9 @@ class Sim:
     def __init__(self, site, devices, seed, extra):
         number = len(site.sims)
         self.site, self.ledger = site, site.dir / f"ledger{number}.jsonl"
-        self.progress, self.ready = {}, False
+        processes = int(extra[extra.index("--processes") + 1]) if "--processes" in extra else 1
+        self.ledgers = [self.ledger] if processes == 1 else [pathlib.Path(f"{self.ledger}.{part}") for part in range(processes)]
+        self.parts, self.progress = {}, {}
         command = [str(site.bin / "muster-sim"), "run", "--devices", str(devices), "--seed", str(seed), "--listener",
                    f"127.0.0.1:{site.listener_port}", "--port", str(site.device_port), "--roots", str(site.root),
                    "--domain", DOMAIN, "--ledger", str(self.ledger), *extra]
@@ -353,16 +355,18 @@ class Sim:
         self.pid = self.popen.pid
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        wait_for(lambda: self.progress or not self.alive(), 60, f"muster-sim (see {site.dir}/sim{number}.log)")
+        wait_for(lambda: len(self.parts) == processes or not self.alive(), 60, f"muster-sim (see {site.dir}/sim{number}.log)")
         if not self.alive():
             raise SiteError(f"muster-sim ended at once: {site.tail(f'sim{number}.log')}")
 
     def _read(self):
         for line in self.popen.stdout:
             try:
-                self.progress = json.loads(line)
+                now = json.loads(line)
             except ValueError:
                 continue
+            self.parts[now["part"]] = {key: n for key, n in now.items() if isinstance(n, int) and key != "part"}
+            self.progress = {key: sum(part[key] for part in self.parts.values()) for key in self.parts[now["part"]]}
 
     def alive(self):
         return self.popen.poll() is None
@@ -385,7 +389,7 @@ class Sim:
         site = self.site
         export = subprocess.Popen([str(site.bin / "muster"), "device", "export", "--json", "--reveal", "--config",
                                    str(site.config)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        done = subprocess.run([str(site.bin / "muster-sim"), "verify", "--ledger", str(self.ledger), "--records", "-",
+        done = subprocess.run([str(site.bin / "muster-sim"), "verify", *(word for ledger in self.ledgers for word in ("--ledger", str(ledger))), "--records", "-",
                                "--ca-bundle", str(site.dir / "ca/root.pem"), "--ca-bundle", str(site.dir / "ca/issuing.pem"), "--profile",
                                str(site.dir / "profiles/default.yaml"), "--json", *extra],
                               stdin=export.stdout, capture_output=True, text=True, check=False)

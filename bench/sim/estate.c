@@ -22,6 +22,7 @@ void estate_defaults(struct estate_opts *o)
 {
 	*o = (struct estate_opts){
 		.n_devices = 100,
+		.processes = 1,
 		.seed = 1,
 		.port = 16993,
 		.first_address = 0x7F100001, /* 127.16.0.1 */
@@ -72,14 +73,23 @@ static void write_device(struct estate *e, const struct device *d)
 	ledger_end(l);
 }
 
+struct device *estate_device(const struct estate *e, size_t index)
+{
+	bool ours = index % e->opts.processes == e->opts.part;
+	return ours ? &e->devices[index / e->opts.processes] : NULL;
+}
+
 static int make_devices(struct estate *e, struct error *err)
 {
-	size_t n = e->opts.n_devices;
+	const struct estate_opts *o = &e->opts;
+	size_t n = (o->n_devices - o->part + o->processes - 1) / o->processes;
+	e->n_devices = n;
 	e->devices = calloc(n, sizeof *e->devices);
 	e->open = calloc(n, sizeof(struct session *));
 	ENSURE(e->devices && e->open, err, -ENOMEM, "no memory for %zu devices", n);
-	for (size_t i = 0; i < n; i++) {
-		struct device *d = &e->devices[i];
+	for (size_t slot = 0; slot < n; slot++) {
+		struct device *d = &e->devices[slot];
+		size_t i = slot * o->processes + o->part;
 		device_identity(d, e->opts.seed, i, e->opts.domain);
 		d->laws = &e->opts.laws;
 		d->addr = e->opts.first_address + (uint32_t)i;
@@ -88,9 +98,10 @@ static int make_devices(struct estate *e, struct error *err)
 		d->as = personality_pick(&e->personalities, rng_unit(&d->rng));
 		d->faults = fault_choose(&e->opts.faults, e->opts.seed, i, d->fault_values);
 	}
-	for (size_t i = n; i-- > 0;) {
-		struct device before, *d = &e->devices[i];
-		device_identity(&before, e->opts.seed, i ? i - 1 : n - 1, e->opts.domain);
+	for (size_t slot = n; slot-- > 0;) {
+		struct device before, *d = &e->devices[slot];
+		size_t neighbour = d->index ? d->index - 1 : o->n_devices - 1;
+		device_identity(&before, o->seed, neighbour, o->domain);
 		quirk_identity(d, &before);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -133,12 +144,16 @@ int estate_start(
 	TRY(ledger_open(&e->ledger, opts->ledger_file, err));
 	ledger_begin(&e->ledger, "run", NULL);
 	ledger_uint(&e->ledger, "devices", opts->n_devices);
+	ledger_uint(&e->ledger, "part", opts->part);
 	ledger_uint(&e->ledger, "seed", opts->seed);
 	ledger_str(&e->ledger, "scenario", opts->scenario);
 	ledger_uint(&e->ledger, "wall_ms", clock_wall_ms());
 	ledger_end(&e->ledger);
 	TRY(make_devices(e, err));
-	TRY(ports_open(e, err));
+	struct port_set own;
+	if (!opts->ports)
+		TRY(ports_listen(&own, &e->opts, err));
+	TRY(ports_open(e, opts->ports ? opts->ports : &own, err));
 	uv_prepare_init(loop, &e->flush);
 	e->flush.data = e;
 	uv_prepare_start(&e->flush, on_prepare);
@@ -152,9 +167,9 @@ void estate_stop(struct estate *e)
 	e->stopping = true;
 	hello_stop(e);
 	ports_close(e);
-	for (size_t i = 0; i < e->opts.n_devices; i++)
+	for (size_t i = 0; i < e->n_devices; i++)
 		session_drop_all(e, &e->devices[i], NULL);
-	for (size_t i = 0; i < e->opts.n_devices; i++)
+	for (size_t i = 0; i < e->n_devices; i++)
 		device_final(&e->devices[i]);
 	ledger_begin(&e->ledger, "end", NULL);
 	ledger_uint(&e->ledger, "hellos", e->counts.hellos);
@@ -170,7 +185,7 @@ void estate_free(struct estate *e)
 {
 	hello_free(e);
 	tlsd_free(e);
-	for (size_t i = 0; e->devices && i < e->opts.n_devices; i++)
+	for (size_t i = 0; e->devices && i < e->n_devices; i++)
 		device_free(&e->devices[i]);
 	free(e->devices);
 	free(e->open);
@@ -184,12 +199,12 @@ void estate_free(struct estate *e)
 static void print_progress(const struct estate *e, const char *event)
 {
 	const struct estate_counts *c = &e->counts;
-	printf("{%s%s%s\"t\":%.3f,\"hellos\":%" PRIu64 ",\"accepted\":%" PRIu64
+	printf("{%s%s%s\"part\":%u,\"t\":%.3f,\"hellos\":%" PRIu64 ",\"accepted\":%" PRIu64
 	       ",\"refused\":%" PRIu64 ",\"unanswered\":%" PRIu64 ",\"in_session\":%" PRIu64
 	       ",\"configured\":%" PRIu64 ",\"cert_refusals\":%" PRIu64
 	       ",\"failed_logins\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"violations\":%" PRIu64
 	       "}\n",
-		event ? "\"event\":\"" : "", event ? event : "", event ? "\"," : "",
+		event ? "\"event\":\"" : "", event ? event : "", event ? "\"," : "", e->opts.part,
 		(double)(clock_boot_ms() - e->start_ms) / 1e3, c->hellos, c->accepted, c->refused,
 		c->unanswered, c->in_session, c->configured, c->refusals, c->failed_logins,
 		c->requests, c->violations);
@@ -211,7 +226,7 @@ static void on_progress(uv_timer_t *t)
 	print_progress(e, NULL);
 	if (!e->opts.until_configured)
 		return;
-	bool all = e->counts.configured >= e->opts.n_devices && e->counts.in_session == 0;
+	bool all = e->counts.configured >= e->n_devices && e->counts.in_session == 0;
 	if (!all)
 		e->quiet_since_ms = 0;
 	else if (e->quiet_since_ms == 0)

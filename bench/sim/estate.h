@@ -22,11 +22,17 @@
 #define ESTATE_ROOTS_MAX     23 /* entries of a Hello: what 7.0 lists. SPEC: hello.md 5.5 */
 #define ESTATE_DEVICES_MAX   1000000
 
+/* One per core; a machine with more cores than this has other limits. */
+#define ESTATE_PROCESSES_MAX 64
+
 /* Addresses that DHCP may give to one device: device i has first + i, then first + i + n, ... */
 #define ESTATE_ADDRESSES_MAX 8
 
 struct estate_opts {
-	size_t n_devices;
+	size_t n_devices;   /* of the whole estate */
+	unsigned processes; /* that hold it together */
+	unsigned part;      /* which of them this is: devices part, part + processes, ... */
+	const struct port_set *ports; /* sockets that listen already, or NULL */
 	uint64_t seed;
 	struct net_addr listeners[ESTATE_LISTENERS_MAX];
 	size_t n_listeners;
@@ -59,7 +65,8 @@ struct estate {
 	struct estate_opts opts;
 	uv_loop_t *loop;
 	struct device *devices;
-	struct session **open; /* by device index: list of its open connections */
+	size_t n_devices;      /* in this process */
+	struct session **open; /* by estate_slot(): list of its open connections */
 	struct keypool pool;
 	struct personality_set personalities;
 	struct ledger ledger;
@@ -78,10 +85,19 @@ struct estate {
 	bool stopping;
 };
 
+/** Where a device stands in this process. */
+static inline size_t estate_slot(const struct estate *e, const struct device *d)
+{
+	return (size_t)(d - e->devices);
+}
+
+/** The device of that index in the whole estate; NULL when another process has it. */
+struct device *estate_device(const struct estate *e, size_t index);
+
 /** Defaults of all options. */
 void estate_defaults(struct estate_opts *opts);
 
-/** Run until SIGTERM, SIGINT or --until-configured. @return 0 or a negative code */
+/** Run until SIGTERM, SIGINT or --until-configured, in one process. @return 0 or a negative code */
 int estate_run(const struct estate_opts *opts, struct error *err);
 
 /* For tests, which run the estate in their own loop. */

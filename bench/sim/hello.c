@@ -207,8 +207,8 @@ static void on_late(struct boot_timer *t, void *arg)
 static void lease_address(struct estate *e, struct device *d)
 {
 	double u = rng_unit(&d->draws[DRAW_ADDRESS]);
-	if (d->n_hellos++ == 0 || u >= d->laws->readdress || e->open[d->index] || !d->set.dhcp ||
-		d->n_addresses == ESTATE_ADDRESSES_MAX)
+	if (d->n_hellos++ == 0 || u >= d->laws->readdress || e->open[estate_slot(e, d)] ||
+		!d->set.dhcp || d->n_addresses == ESTATE_ADDRESSES_MAX)
 		return;
 	d->n_addresses++;
 	device_set_address(d, d->addr + (uint32_t)e->opts.n_devices);
@@ -295,7 +295,7 @@ void hello_begin(struct estate *e, struct device *d)
 		return;
 	uint64_t now = clock_boot_ms(), up = now + e->opts.laws.deaf_ms;
 	heap_push(e->hello, (struct due){.at_ms = d->deaf_until_ms > up ? d->deaf_until_ms : up,
-				    .device = (uint32_t)d->index,
+				    .device = (uint32_t)estate_slot(e, d),
 				    .series = ++d->hello_series});
 }
 
@@ -312,10 +312,11 @@ int hello_start(struct estate *e, struct error *err)
 	uv_timer_init(e->loop, &e->hello->tick);
 	e->hello->tick.data = e;
 	laws_arrivals(&e->opts.laws.arrival, e->opts.seed, at_ms, n);
-	for (size_t i = 0; i < n; i++)
-		heap_push(e->hello, (struct due){.at_ms = now + (uint64_t)at_ms[i],
-					    .device = (uint32_t)i,
-					    .series = e->devices[i].hello_series});
+	for (size_t slot = 0; n > 0 && slot < e->n_devices; slot++)
+		heap_push(e->hello,
+			(struct due){.at_ms = now + (uint64_t)at_ms[e->devices[slot].index],
+				.device = (uint32_t)slot,
+				.series = e->devices[slot].hello_series});
 	free(at_ms);
 	uv_timer_start(&e->hello->tick, on_tick, 0, TICK_MS);
 	return 0;

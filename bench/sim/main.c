@@ -6,7 +6,7 @@
  *   muster-sim quirks   list the named behaviours that devices may have
  *   muster-sim verify   join a ledger with the server's records and judge
  */
-#include "bench/sim/estate.h"
+#include "bench/sim/processes.h"
 #include "bench/sim/scenario.h"
 #include "bench/sim/verify.h"
 
@@ -28,6 +28,7 @@ enum {
 	K_FIRST,
 	K_ROOTS,
 	K_DOMAIN,
+	K_PROCESSES,
 	K_LEDGER,
 	K_KEYS,
 	K_N_KEYS,
@@ -76,6 +77,8 @@ static const struct argp_option run_options[] = {
 	{"port", K_PORT, "PORT", 0, "port of the devices (16993)", 0},
 	{"first-address", K_FIRST, "ADDR", 0, "address of device 0 (127.16.0.1)", 0},
 	{"roots", K_ROOTS, "FILE", 0, "PEM roots whose hashes the devices list", 0},
+	{"processes", K_PROCESSES, "N", 0,
+		"hold the estate in N processes (1): ledgers FILE.0, ...", 0},
 	{"ledger", K_LEDGER, "FILE", 0, "write the ledger there", 0},
 	{"keys-file", K_KEYS, "FILE", 0, "RSA key pool (beside the program)", 0},
 	{"n-keys", K_N_KEYS, "N", 0, "keys in the pool (32)", 0},
@@ -190,6 +193,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		number(state, arg, ESTATE_DEVICES_MAX, &n);
 		o->n_devices = (size_t)n;
 		break;
+	case K_PROCESSES:
+		number(state, arg, ESTATE_PROCESSES_MAX, &n);
+		o->processes = (unsigned)n;
+		break;
 	case K_SEED:
 		number(state, arg, UINT64_MAX, &n);
 		o->seed = n;
@@ -256,8 +263,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case ARGP_KEY_ARG: argp_usage(state); break;
 	case ARGP_KEY_END:
-		if (o->laws.compress <= 0 || o->n_devices == 0)
-			argp_error(state, "--devices and --compress must be above 0");
+		if (o->laws.compress <= 0 || o->n_devices == 0 || o->processes == 0)
+			argp_error(state, "--devices, --processes, --compress must be above 0");
 		break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -292,7 +299,9 @@ static int run(int argc, char **argv)
 	estate_defaults(&a.estate);
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	default_keys_file(&a);
-	return estate_run(&a.estate, &err) < 0 ? fail(&err) : 0;
+	int rc = a.estate.processes > 1 ? processes_run(&a.estate, &err)
+					: estate_run(&a.estate, &err);
+	return rc < 0 ? fail(&err) : 0;
 }
 
 static int devices(int argc, char **argv)

@@ -77,7 +77,7 @@ static void over(struct session *s, const char *how)
 	if (s->prev)
 		s->prev->next = s->next;
 	else
-		e->open[s->d->index] = s->next;
+		e->open[estate_slot(e, s->d)] = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
 	if (s->open)
@@ -105,7 +105,7 @@ static void cut(struct session *s, const char *how)
 
 void session_drop_all(struct estate *e, struct device *d, struct session *except)
 {
-	struct session *next, *s = e->open[d->index];
+	struct session *next, *s = e->open[estate_slot(e, d)];
 	while (s) {
 		next = s->next;
 		if (s != except)
@@ -307,7 +307,7 @@ static void serve(struct session *s)
 		.trace = s->trace.len ? buf_cstr(&s->trace) : NULL};
 	wsman_serve(d, &who, (const char *)s->body.data, s->body.len, &a);
 	if (a.acl_changed) {
-		for (struct session *o = s->e->open[d->index]; o; o = o->next)
+		for (struct session *o = s->e->open[estate_slot(s->e, d)]; o; o = o->next)
 			o->logged_in = false;
 		auth_reset(d);
 	}
@@ -611,10 +611,10 @@ static struct session *session_new(struct estate *e, struct device *d)
 	llhttp_init(&s->parser, HTTP_REQUEST, http_settings());
 	s->parser.data = s;
 	boot_timer_init(&s->timer, e->loop, on_timer, s);
-	s->next = e->open[d->index];
+	s->next = e->open[estate_slot(e, d)];
 	if (s->next)
 		s->next->prev = s;
-	e->open[d->index] = s;
+	e->open[estate_slot(e, d)] = s;
 	return s;
 }
 

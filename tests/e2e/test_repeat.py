@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A run of the estate is repeated exactly by its seed: two runs whose timing differs take the same decisions, device by
+"""A run of the estate is repeated exactly by its seed: two runs whose timing differs, one of them in three processes, take
+the same decisions, device by
 device and event by event (identity, generation, quirks; what happens to request number k; the address at Hello number k),
 and the worker follows devices whose address changes. Another seed decides otherwise."""
 import json
@@ -15,10 +16,10 @@ WORKER = {"max_attempts": 8, "retry_min_s": 1, "retry_max_s": 2,
                     "password_ms": 300}}
 
 
-def decisions(ledger):
+def decisions(ledgers):
     """By device: what it is, and {(kind, number of the event): what was decided}, with how many events there were."""
     out = {}
-    for text in ledger.read_text().split("\n"):
+    for text in "\n".join(ledger.read_text() for ledger in ledgers).split("\n"):
         line = json.loads(text) if text else {}
         if line.get("ev") == "device":
             out[line["d"]] = {"is": (line["addr"], line["fqdn"], line["amt"], line["faults"]), "drawn": {}, "n": {}}
@@ -51,7 +52,7 @@ class Repeat(harness.SiteTest):
             sim.stop()
             report = sim.verify()
             self.assertEqual((report["provisioned"], report["violations"]), (DEVICES, 0), report["violations_list"][:3])
-            return decisions(sim.ledger)
+            return decisions(sim.ledgers)
         finally:
             site.stop()
             site.remove()
@@ -66,7 +67,7 @@ class Repeat(harness.SiteTest):
 
     def test_same_seed_same_decisions(self):
         first = self.one_run(1)
-        second = self.one_run(1, "--latency", "lognormal:15:0.8", "--arrival", "open:30")
+        second = self.one_run(1, "--processes", "3", "--latency", "lognormal:15:0.8", "--arrival", "open:30")
         self.assertEqual({d: one["is"] for d, one in first.items()}, {d: two["is"] for d, two in second.items()})
         struck = moved = 0
         for name, one in first.items():

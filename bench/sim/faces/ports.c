@@ -8,6 +8,10 @@
 #include "common/net/listen.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <netinet/ip.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,9 +61,9 @@ static struct device *device_at(struct estate *e, int fd)
 	if (getsockname(fd, (struct sockaddr *)&to, &len) != 0)
 		return NULL;
 	uint32_t addr = ntohl(to.sin_addr.s_addr);
-	struct device *d = &e->devices[(addr - e->opts.first_address) % e->opts.n_devices];
+	struct device *d = estate_device(e, (addr - e->opts.first_address) % e->opts.n_devices);
 	/* An address that the device has left, or never had: nobody is there. */
-	return d->addr == addr ? d : NULL;
+	return d && d->addr == addr ? d : NULL;
 }
 
 static void reset(int fd)
@@ -84,42 +88,86 @@ static void on_accept(int fd, const struct net_addr *peer, void *arg)
 
 /* ---- listening sockets ---------------------------------------------------------------------- */
 
-static int open_one(struct estate *e, enum port_kind kind, uint16_t number, struct error *err)
+/* The sockets of a group are numbered in the order of their making, which is that of the processes:
+ * the number is the device's index modulo the processes. */
+static int steer(int fd, const struct estate_opts *o)
 {
-	struct listen_opts lo = {.device = "lo"};
-	const uint8_t any[4] = {0};
-	struct port *p = &e->ports[kind];
-	*p = (struct port){.e = e, .kind = kind};
-	TRY(net_addr_from_bytes(&lo.addr, any, sizeof any, number));
-	int fd = listen_socket(&lo, err);
-	if (fd < 0)
-		return fd;
-	struct net_addr at;
-	if (kind == PORT_TLS && listen_address(fd, &at) == 0)
-		e->opts.port = net_addr_port(&at);
-	return acceptor_start(&p->acceptor, e->loop, fd, on_accept, p, err);
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			(uint32_t)SKF_NET_OFF + offsetof(struct iphdr, daddr)),
+		BPF_STMT(BPF_ALU | BPF_SUB | BPF_K, o->first_address),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, (uint32_t)o->n_devices),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, o->processes),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+	int rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+	return rc < 0 ? -errno : 0;
 }
 
-static int open_all(struct estate *e, uint16_t base, struct error *err)
+static int listen_one(
+	struct port_set *sets, enum port_kind kind, struct estate_opts *o, struct error *err)
 {
-	TRY(open_one(e, PORT_TLS, base, err));
-	for (enum port_kind k = 0; k < PORT_N; k++) {
-		int number = e->opts.port + kinds[k].offset;
-		ENSURE(number > 0 && number <= UINT16_MAX, err, -EADDRNOTAVAIL,
-			"port %u has no room for its neighbours", e->opts.port);
-		if (k != PORT_TLS)
-			TRY(open_one(e, k, (uint16_t)number, err));
+	struct listen_opts lo = {.device = "lo", .reuse_port = o->processes > 1};
+	const uint8_t any[4] = {0};
+	for (unsigned i = 0; i < o->processes; i++) {
+		int number = o->port + (kind == PORT_TLS ? 0 : kinds[kind].offset);
+		ENSURE(number >= 0 && number <= UINT16_MAX, err, -EADDRNOTAVAIL,
+			"port %u has no room for its neighbours", o->port);
+		TRY(net_addr_from_bytes(&lo.addr, any, sizeof any, (uint16_t)number));
+		int fd = sets[i].fd[kind] = listen_socket(&lo, err);
+		if (fd < 0)
+			return fd;
+		struct net_addr at;
+		if (kind == PORT_TLS && listen_address(fd, &at) == 0)
+			o->port = net_addr_port(&at);
+		if (i == 0 && o->processes > 1 && steer(fd, o) < 0)
+			return error_set(
+				err, -errno, "SO_ATTACH_REUSEPORT_CBPF: %s", strerror(errno));
 	}
 	return 0;
 }
 
-int ports_open(struct estate *e, struct error *err)
+static int listen_all(struct port_set *sets, struct estate_opts *o, struct error *err)
 {
-	uint16_t base = e->opts.port;
-	int rc = open_all(e, base, err);
-	for (int i = 0; rc < 0 && base == 0 && i < TRIES_MAX; i++) {
-		ports_close(e);
-		rc = open_all(e, base, err);
+	TRY(listen_one(sets, PORT_TLS, o, err));
+	for (enum port_kind k = 0; k < PORT_N; k++)
+		if (k != PORT_TLS)
+			TRY(listen_one(sets, k, o, err));
+	return 0;
+}
+
+void ports_unlisten(struct port_set *set)
+{
+	for (enum port_kind k = 0; k < PORT_N; k++)
+		if (set->fd[k] >= 0) {
+			close(set->fd[k]);
+			set->fd[k] = -1;
+		}
+}
+
+int ports_listen(struct port_set *sets, struct estate_opts *o, struct error *err)
+{
+	uint16_t base = o->port;
+	int rc = -1;
+	memset(sets, -1, o->processes * sizeof *sets); /* no descriptor */
+	for (int i = 0; rc < 0 && i < (base == 0 ? TRIES_MAX : 1); i++) {
+		o->port = base;
+		rc = listen_all(sets, o, err);
+		for (unsigned p = 0; rc < 0 && p < o->processes; p++)
+			ports_unlisten(&sets[p]);
+	}
+	return rc;
+}
+
+int ports_open(struct estate *e, const struct port_set *set, struct error *err)
+{
+	int rc = 0;
+	for (enum port_kind k = 0; k < PORT_N; k++) {
+		struct port *p = &e->ports[k];
+		*p = (struct port){.e = e, .kind = k};
+		int one = acceptor_start(&p->acceptor, e->loop, set->fd[k], on_accept, p, err);
+		rc = rc < 0 ? rc : one;
 	}
 	return rc;
 }
