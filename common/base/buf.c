@@ -69,21 +69,20 @@ int buf_adds(struct buf *b, const char *s)
 int buf_addf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap, again;
+	size_t room = b->cap - b->len; /* nearly always enough: formatted once, not twice */
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	int n = vsnprintf(room ? (char *)b->data + b->len : NULL, room, fmt, ap);
 	va_end(ap);
-	int rc = -EINVAL;
-	if (n >= 0) {
-		rc = E_LIMIT;
-		if ((size_t)n <= b->max - b->len)
-			rc = buf_grow(b, b->len + (size_t)n + 1);
-	}
-	if (rc == 0) {
-		vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, again);
-		b->len += (size_t)n;
+	int rc = n < 0 ? -EINVAL : (size_t)n > b->max - b->len ? E_LIMIT : 0;
+	if (rc == 0 && (size_t)n >= room) {
+		rc = buf_grow(b, b->len + (size_t)n + 1);
+		if (rc == 0)
+			vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, again);
 	}
 	va_end(again);
+	if (rc == 0)
+		b->len += (size_t)n;
 	return rc;
 }
 
