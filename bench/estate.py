@@ -289,6 +289,13 @@ class Site:
 
     # ---- the estate --------------------------------------------------------------------------
 
+    def import_pairs(self):
+        """Give the server PID, PPS and MEBx password of every device, as a key file would have them."""
+        pairs = self.dir / "pairs.csv"
+        with open(os.open(pairs, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(self.run("muster-sim", "psk", "--devices", str(self.devices), "--seed", str(self.seed)))
+        self.muster("psk", "import", str(pairs))
+
     def start_sim(self, *extra, devices=None, seed=None):
         """A simulated estate; its progress (JSON lines, summed over its processes) is sim.progress."""
         sim = Sim(self, devices or self.devices, seed or self.seed, extra)
@@ -336,6 +343,13 @@ class Site:
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def legacy_profile():
+    """The profile as delivered, with old TLS, SHA-1 and PSK allowed."""
+    text = (ROOT / "deploy/profiles/default.yaml").read_text()
+    assert "legacy: false" in text
+    return text.replace("legacy: false", "legacy: true")
 
 
 class Sim:

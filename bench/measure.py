@@ -266,11 +266,6 @@ def evidence(ledger):
     return Evidence(n_requests, n_connections, [latency for _, latency in done], done)
 
 
-def sim_options(ctx):
-    """The text of muster-sim run --help."""
-    return subprocess.run([ctx.program("muster-sim"), "run", "--help"], capture_output=True, text=True, check=False).stdout
-
-
 def personalities():
     """The generations that muster-sim knows, by name."""
     return {p.stem for p in (DATA / "personalities").glob("*.yaml")}

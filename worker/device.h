@@ -122,6 +122,7 @@ struct device {
 	struct digest_state digest;
 	unsigned credential; /* number in use */
 	bool accepted;       /* the device has taken it in this visit */
+	unsigned logins_max; /* of the owner: at most DEVICE_LOGINS_MAX */
 	unsigned logins;     /* passwords refused in this visit since one was taken */
 	bool authorize;      /* the device has challenged us: Authorization on every request */
 

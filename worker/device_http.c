@@ -168,7 +168,7 @@ static void on_challenge(struct device *d)
 		d->credential = 0;
 		more = d->ops->credential(0, &user, &password, d->arg);
 	}
-	if (!more || d->logins >= DEVICE_LOGINS_MAX) {
+	if (!more || d->logins >= d->logins_max) {
 		error_set(&err, E_AUTH,
 			d->logins ? "%u password(s) refused by the device"
 				  : "the device wants a login and no password is known for it",

@@ -10,9 +10,6 @@
 #include "worker/drive_int.h"
 
 #define SUFFIX_MAX 128 /* of one DNS suffix in the record */
-/* Nonces that are reset can deceive a visit, and rarely two: the third settles it, with nine logins
- * in a row refused, one less than lock a device. SPEC: wsman.md 3.3 */
-#define LOGINS_DOUBTED (2 * DEVICE_LOGINS_MAX)
 
 static void fail(
 	struct session *s, enum fail_class class, const char *reason, const struct error *err)
@@ -442,7 +439,7 @@ static void on_failed(enum device_trouble trouble, const struct error *err, void
 	} else if (trouble == DEVICE_HTTP) {
 		on_http(s, err);
 	} else if (trouble == DEVICE_LOGIN) {
-		bool settled = s->device.logins == 0 || s->pw_tries > LOGINS_DOUBTED;
+		bool settled = s->device.logins == 0 || s->pw_tries >= SESSION_LOGINS_MAX;
 		fail(s, settled ? FAIL_DEAD : FAIL_RETRY, "unknown_password", err);
 	} else if (trouble == DEVICE_NOT_ASKED) {
 		on_not_asked(s, ours, err);

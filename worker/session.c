@@ -254,6 +254,8 @@ static void use_record(struct session *s, const struct store_device *dev)
 	s->device.seen12 = strcmp(dev->seen12, "1") == 0;
 	s->pw_tries = (uint32_t)strtoul(dev->pw_tries, NULL, 10);
 	s->pw_counted = s->pw_tries > 0;
+	uint32_t left = s->pw_tries < SESSION_LOGINS_MAX ? SESSION_LOGINS_MAX - s->pw_tries : 1;
+	s->device.logins_max = left < DEVICE_LOGINS_MAX ? left : DEVICE_LOGINS_MAX;
 	copy_field(s->ck.amt, sizeof s->ck.amt, dev->amt);
 	s->had_dek = dev->dek.len > 0;
 	copy_fp(s->trust.fp, dev->setup_fp);

@@ -36,6 +36,9 @@ struct worker;
 			      */
 #define SESSION_BUSY_TRIES 3 /* wsman busy faults. SPEC: wsman.md 5 */
 #define CA_RETRIES         4 /* in the visit: 2, 4, 8, 16 s; then the job is parked. SPEC: ca.md 3 */
+/* Refused logins in a row, over all visits: ten lock a device. Nonces that are reset can deceive
+ * one visit, and rarely two; three settle it. SPEC: wsman.md 3.3 */
+#define SESSION_LOGINS_MAX 9
 #define SESSION_PULLS_MAX  64 /* of one list: AMT needs one or two */
 #define SESSION_SETUPS_MAX 2  /* setup plans of one visit: the commit is repeated once */
 #define SESSION_CUTS_MAX   3  /* lost connections of one row, one after the other */

@@ -2,9 +2,9 @@
 """What the worker spends on one provisioning, by the ways a setup session can begin."""
 import dataclasses
 
-from estate import Site, SiteError, wait_for
+from estate import Site, SiteError, legacy_profile, wait_for
 from figures import Row, missing
-from measure import Used, discard, evidence, personalities, session_floor, settled, sim_options
+from measure import Used, discard, evidence, personalities, session_floor, settled
 
 NAME = "session"
 WHAT = "worker CPU per full provisioning, by the way the setup session begins"
@@ -23,15 +23,14 @@ class Variant:
     mix: str               # a personality
     key_bits: int = 2048
     target: float | None = None
-    sim: tuple = ()        # further options of muster-sim
-    needs: str = ""        # an option that muster-sim must have
+    psk: bool = False      # set up by PID and PPS
     repeats: int = 1       # the best of so many counts: neighbours on the machine only ever add
 
 
 VARIANTS = [
     Variant("classic RSA 2048", "rsa2048", 400, "amt16", target=2.0, repeats=2),
     Variant("provisioning key RSA 3072", "rsa3072", 150, "amt16", key_bits=3072, target=2.0),
-    Variant("PSK setup", "psk", 150, "amt10", sim=("--psk", "1"), needs="--psk"),
+    Variant("PSK setup", "psk", 150, "amt10", psk=True),
     Variant("on-die chain of 4", "ondie4", 150, "amt16ondie"),
     Variant("on-die chain of 6", "ondie6", 150, "amt19"),
 ]
@@ -39,11 +38,14 @@ VARIANTS = [
 
 def measure(ctx, variant):
     """(CPU us per provisioning by role, exchanges, connections, provisioned)"""
-    site = Site(ctx.build, devices=variant.devices, listeners=1, workers=1, provisioning_bits=variant.key_bits)
+    site = Site(ctx.build, devices=variant.devices, listeners=1, workers=1, provisioning_bits=variant.key_bits,
+                profile=legacy_profile() if variant.psk else None)
     try:
         site.start()
+        if variant.psk:
+            site.import_pairs()
         used = Used(site, "worker", "ca", "redis", "broker")
-        sim = site.start_sim("--mix", f"{variant.mix}=1", *variant.sim)
+        sim = site.start_sim("--mix", f"{variant.mix}=1", *(("--psk", "1") if variant.psk else ()))
         wait_for(lambda: settled(site, "done", "dead") >= variant.devices, TIMEOUT_S, f"{variant.devices} devices", tick=0.5)
         us = used.us(per=variant.devices)
         sim.stop()
@@ -59,8 +61,6 @@ def measure(ctx, variant):
 def rows_of(ctx, variant):
     if variant.mix not in personalities():
         return [missing(variant.title, f"no personality {variant.mix} in the simulator")]
-    if variant.needs and variant.needs not in sim_options(ctx):
-        return [missing(variant.title, f"muster-sim has no {variant.needs}")]
     best, floors = None, {0: [], 1: []}
     for _ in range(variant.repeats):
         try:

@@ -65,12 +65,16 @@ static void new_realm(struct device *d)
 	snprintf(d->realm, sizeof d->realm, "Digest:%s", hex);
 }
 
-static void default_password(struct device *d)
+/* The firmware's, or what was typed together with PID and PPS. */
+static void first_password(struct device *d)
 {
+	const char *password = d->psk.typed ? d->psk.mebx : DEFAULT_PASSWORD;
 	char hex[DIGEST_HEX_MAX + 1] = "";
-	if (digest_ha1(DIGEST_MD5, "admin", d->realm, DEFAULT_PASSWORD, hex) == 0)
+	if (digest_ha1(DIGEST_MD5, "admin", d->realm, password, hex) == 0)
 		(void)hex_decode(hex, strlen(hex), d->ha1, sizeof d->ha1);
-	d->admin_default = true;
+	d->admin_default = !d->psk.typed;
+	if (d->psk.typed)
+		device_set_mebx(d, password);
 }
 
 static void address_text(uint32_t a, char out[static 16])
@@ -162,13 +166,17 @@ void device_enter_setup(struct device *d, bool full)
 	ledger_end(d->ledger);
 	if (full) {
 		new_realm(d);
-		default_password(d);
-		quirk_factory(d);
+		d->psk.typed = d->psk.typed && d->generation == 1; /* it leaves with the rest */
+		d->next_psk.typed = false;
 		d->mebx_digest[0] = '\0';
+		first_password(d);
+		quirk_factory(d);
 		drop_store(d);
 		factory_settings(d);
 		default_certificate(d);
 	}
+	if (d->next_psk.typed)
+		d->psk = d->next_psk;
 	d->staged = (struct tls_conf){.cert = -1};
 	d->staged.setting[TLS_LOCAL].nonsecure = true;
 	d->staged.setting[TLS_REMOTE].nonsecure = d->as->clear_ports;
@@ -177,6 +185,16 @@ void device_enter_setup(struct device *d, bool full)
 	d->n_commits = d->n_commit_calls = d->n_genkey = d->n_not_now = d->n_binds = 0;
 	d->n_admin_sets = 0;
 	d->hello_accepted = false;
+}
+
+void device_set_mebx(struct device *d, const char *password)
+{
+	char text[UUID_TEXT_LEN + 1 + 33];
+	uint8_t sha[SHA256_DIGEST_LENGTH];
+	int len = snprintf(text, sizeof text, "%s:%s", d->uuid_text, password);
+	SHA256((const uint8_t *)text, (size_t)len, sha);
+	hex_encode(sha, sizeof sha, d->mebx_digest);
+	OPENSSL_cleanse(text, sizeof text);
 }
 
 void device_start(struct device *d)

@@ -15,6 +15,7 @@
 #include "bench/sim/ledger.h"
 #include "bench/sim/parts.h"
 #include "bench/sim/personality.h"
+#include "bench/sim/psk.h"
 #include "bench/sim/rng.h"
 #include "common/base/uuid.h"
 
@@ -118,7 +119,9 @@ struct device {
 	char realm[DEVICE_REALM_MAX];
 	uint8_t ha1[16]; /* MD5(admin:realm:password) */
 	bool admin_default;
-	char mebx_digest[65]; /* hex SHA-256(uuid ":" password); "" = default */
+	struct dev_psk psk;
+	struct dev_psk next_psk; /* SetTLSPSK: for the next setup; .typed = there is one */
+	char mebx_digest[65];    /* hex SHA-256(uuid ":" password); "" = default */
 	struct settings set;
 	void *parts[PART_N]; /* own copies; see parts.h */
 	struct tls_conf staged, committed;
@@ -185,6 +188,9 @@ void device_set_address(struct device *d, uint32_t addr);
 
 /** Factory defaults and a new generation in setup. full: new realm, default password. */
 void device_enter_setup(struct device *d, bool full);
+
+/** Remember which MEBx password was set, by a digest of it. */
+void device_set_mebx(struct device *d, const char *password);
 
 /** Free keys and certificates. */
 void device_free(struct device *d);

@@ -96,6 +96,7 @@ static int make_devices(struct estate *e, struct error *err)
 		d->pool = &e->pool;
 		d->ledger = &e->ledger;
 		d->as = personality_pick(&e->personalities, rng_unit(&d->rng));
+		dev_psk_make(&d->psk, o->seed, i, d->as->tls.psk ? o->psk : 0);
 		d->faults = fault_choose(&e->opts.faults, e->opts.seed, i, d->fault_values);
 	}
 	for (size_t slot = n; slot-- > 0;) {

@@ -43,6 +43,7 @@ struct estate_opts {
 	char scenario[64]; /* name, for the ledger */
 	char *mix_owned;   /* mix, when a scenario file gave it */
 	struct laws laws;
+	double psk; /* share of the devices that can be, that are set up by PID and PPS */
 	bool until_configured;
 	bool unknown_ok;
 	bool named;   /* host and domain name were typed into MEBx before */
@@ -72,7 +73,7 @@ struct estate {
 	struct ledger ledger;
 	struct judge_hash roots[ESTATE_ROOTS_MAX];
 	size_t n_roots;
-	SSL_CTX **ctx; /* by personality: [2 i] setup, [2 i + 1] configured */
+	SSL_CTX **ctx; /* by personality and side; see tlsd.c */
 	struct port ports[PORT_N];
 	struct redir *redirections; /* open connections to redirection ports */
 	struct hello_run *hello;

@@ -140,12 +140,13 @@ static void on_opened(struct conn *c, void *arg)
 {
 	struct flight *f = arg;
 	struct estate *e = f->e;
-	struct hello msg = {.admin_credentials_set = false,
-		.version = HELLO_V_PKI,
+	struct hello msg = {.admin_credentials_set = f->d->psk.typed,
+		.version = f->d->psk.typed ? HELLO_V_PSK : HELLO_V_PKI,
 		.retry_count = f->retry,
 		.uuid = {{1}}};
 	struct hello_hash hashes[3 * ESTATE_ROOTS_MAX];
-	size_t n_hashes = list_hashes(e, f->d, hashes);
+	size_t n_hashes = f->d->psk.typed ? 0 : list_hashes(e, f->d, hashes);
+	memcpy(msg.pid, f->d->psk.pid, sizeof msg.pid);
 	struct buf raw;
 	struct error err = {0};
 	buf_init(&raw, HELLO_MAX_LEN);

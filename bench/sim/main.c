@@ -3,6 +3,7 @@
  * muster-sim: a simulated estate of Intel AMT devices, and the judge of what a server did to it.
  *   muster-sim run      simulate devices until SIGTERM
  *   muster-sim devices  print the table UUID, name, profile of the same estate
+ *   muster-sim psk      print the pairs of PID and PPS of its devices
  *   muster-sim quirks   list the named behaviours that devices may have
  *   muster-sim verify   join a ledger with the server's records and judge
  */
@@ -48,6 +49,7 @@ enum {
 	K_NAMED,
 	K_ANY_SID,
 	K_FAULT,
+	K_PSK,
 	K_PROFILE,
 	K_RECORDS,
 	K_CA,
@@ -94,6 +96,7 @@ static const struct argp_option run_options[] = {
 	{"loss", K_LOSS, "NAME=P,..", 0, "per request: drop, reset, stall, half-open, reboot", 0},
 	{"readdress", K_READDRESS, "P", 0, "another address before a Hello (0)", 0},
 	{"until-configured", K_UNTIL, NULL, 0, "end when all are configured and quiet", 0},
+	{"psk", K_PSK, "P", 0, "share of devices before AMT 11 set up by PID and PPS (0)", 0},
 	{"named", K_NAMED, NULL, 0, "the devices have their names already (typed into MEBx)", 0},
 	{"any-ticket", K_ANY_SID, NULL, 0,
 		"a Kerberos ticket without SIDs is an administrator's: a KDC that is no AD", 0},
@@ -243,6 +246,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case K_LATENCY: must(state, laws_parse_latency(&o->laws.latency, arg, &err), &err); break;
 	case K_FAULT: must(state, fault_add(&o->faults, arg, &err), &err); break;
 	case K_READDRESS: o->laws.readdress = real(state, arg, 1); break;
+	case K_PSK: o->psk = real(state, arg, 1); break;
 	case K_COMPRESS: o->laws.compress = real(state, arg, 1e6); break;
 	case K_SPREAD:
 		o->laws.arrival =
@@ -321,6 +325,24 @@ static int devices(int argc, char **argv)
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
+static int psk(int argc, char **argv)
+{
+	const struct argp argp = {.options = devices_options,
+		.parser = parse,
+		.doc = "Print PID, PPS and MEBx password of the devices of an estate, for muster "
+		       "psk import."};
+	static struct args a;
+	estate_defaults(&a.estate);
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	printf("pid,pps,mebx_password\n");
+	for (size_t i = 0; i < a.estate.n_devices; i++) {
+		struct dev_psk pair;
+		dev_psk_make(&pair, a.estate.seed, i, 1);
+		printf("%s,%s,%s\n", pair.pid, pair.pps, pair.mebx);
+	}
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
 /* The table of quirks: JSON lines with --json, else text. */
 static int quirks(int argc, char **argv)
 {
@@ -364,7 +386,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*fn)(int argc, char **argv);
-	} commands[] = {{"run", run}, {"devices", devices}, {"quirks", quirks}, {"verify", verify}};
+	} commands[] = {{"run", run}, {"devices", devices}, {"psk", psk}, {"quirks", quirks},
+		{"verify", verify}};
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			argv[1] = argv[0];
@@ -375,7 +398,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
-	fprintf(help ? stdout : stderr, "Usage: muster-sim run|devices|quirks|verify [OPTION...]\n"
-					"Each command has --help.\n");
+	fprintf(help ? stdout : stderr,
+		"Usage: muster-sim run|devices|psk|quirks|verify [OPTION...]\n"
+		"Each command has --help.\n");
 	return help ? 0 : 2;
 }

@@ -351,7 +351,7 @@ static bool login_needed(const struct session *s)
 {
 	const struct device *d = s->d;
 	if (device_has(d, FAULT_UNAUTHORIZED) || device_has(d, FAULT_FOREIGN_PASSWORD) ||
-		d->state == DEV_POST)
+		d->state == DEV_POST || d->psk.typed)
 		return true;
 	if (device_has(d, FAULT_ACL_DROP) && !d->admin_default)
 		return true;
@@ -546,7 +546,9 @@ static void on_opened(struct conn *c, void *arg)
 	ledger_uint(&s->e->ledger, "attempt", s->attempt);
 	ledger_uint(&s->e->ledger, "gen", s->d->generation);
 	ledger_str(&s->e->ledger, "kind", s->setup ? "setup" : "admin");
-	ledger_str(&s->e->ledger, "tls", conn_ssl(s->c) ? SSL_get_version(conn_ssl(s->c)) : "");
+	const SSL *ssl = conn_ssl(s->c);
+	ledger_str(&s->e->ledger, "tls", ssl ? SSL_get_version(ssl) : "");
+	ledger_str(&s->e->ledger, "suite", ssl ? SSL_get_cipher_name(ssl) : "");
 	ledger_end(&s->e->ledger);
 	boot_timer_set_in(&s->timer, IDLE_MS);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS of the devices: one context per generation for setup (asks for our chain and judges it) and
- * one for configured devices, shared by all; each connection gets the certificate of its device, so
- * that no device costs a context. SPEC: tls.md 2, 5, 14
+ * TLS of the devices: one context per generation for setup (asks for our chain and judges it), one
+ * for setup by PID and PPS, one for configured devices, shared by all; each connection gets the
+ * certificate of its device, so that no device costs a context. SPEC: tls.md 2, 5, 14
  */
 #include "bench/sim/estate.h"
 
@@ -80,7 +80,31 @@ static int level_of(const struct personality *p)
 		       : 1;
 }
 
-static SSL_CTX *make(const struct personality *p, bool setup)
+/* Only these; the versions are those of the release, which is an old one. SPEC: psk.md 2 */
+#define SUITES_PSK "PSK-AES128-CBC-SHA:PSK-AES256-CBC-SHA"
+
+static unsigned show_key(SSL *ssl, const char *identity, unsigned char *key, unsigned max)
+{
+	const struct dev_psk *psk = &session_device(ssl)->psk;
+	if (max < PSK_PPS_LEN || strcmp(identity, psk->pid) != 0) {
+		session_refused(ssl, "psk_unknown_pid");
+		return 0;
+	}
+	memcpy(key, psk->pps, PSK_PPS_LEN);
+	return PSK_PPS_LEN;
+}
+
+static bool only_psk(SSL_CTX *ctx)
+{
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_psk_server_callback(ctx, show_key);
+	return SSL_CTX_set_cipher_list(ctx, SUITES_PSK) == 1;
+}
+
+/* What a connection is for decides what the device shows. */
+enum side { SIDE_SETUP, SIDE_PSK, SIDE_CONFIGURED, SIDE_N };
+
+static SSL_CTX *make(const struct personality *p, enum side side)
 {
 	SSL_CTX *ctx = SSL_CTX_new_ex(cert_library(), NULL, TLS_server_method());
 	if (!ctx)
@@ -94,8 +118,8 @@ static SSL_CTX *make(const struct personality *p, bool setup)
 					 SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
-	bool ok = set_suites(ctx, &p->tls);
-	if (setup && p->tls.asks_certificate) {
+	bool ok = side == SIDE_PSK ? only_psk(ctx) : set_suites(ctx, &p->tls);
+	if (side == SIDE_SETUP && p->tls.asks_certificate) {
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 		SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
 		if (p->tls.sha1_request)
@@ -115,9 +139,13 @@ static int start_one(struct estate *e, size_t i, struct error *err)
 	if (p->weight <= 0)
 		return 0;
 	TRY(keypool_prepare(&e->pool, (enum setup_cert)p->certificate.setup, err));
-	for (size_t setup = 0; setup < 2; setup++) {
-		e->ctx[2 * i + setup] = make(p, setup == 0);
-		ENSURE(e->ctx[2 * i + setup], err, E_TLS, "%s: cannot make a TLS context", p->name);
+	for (enum side side = 0; side < SIDE_N; side++) {
+		SSL_CTX *ctx = NULL;
+		if (side != SIDE_PSK || p->tls.psk) {
+			ctx = make(p, side);
+			ENSURE(ctx, err, E_TLS, "%s: cannot make a TLS context", p->name);
+		}
+		e->ctx[SIDE_N * i + side] = ctx;
 	}
 	return 0;
 }
@@ -125,7 +153,7 @@ static int start_one(struct estate *e, size_t i, struct error *err)
 int tlsd_start(struct estate *e, struct error *err)
 {
 	size_t n = e->personalities.n;
-	e->ctx = calloc(2 * n, sizeof(SSL_CTX *));
+	e->ctx = calloc(SIDE_N * n, sizeof(SSL_CTX *));
 	ENSURE(e->ctx, err, E_TLS, "no memory for TLS contexts");
 	for (size_t i = 0; i < n; i++)
 		TRY(start_one(e, i, err));
@@ -134,7 +162,7 @@ int tlsd_start(struct estate *e, struct error *err)
 
 void tlsd_free(struct estate *e)
 {
-	for (size_t i = 0; e->ctx && i < 2 * e->personalities.n; i++)
+	for (size_t i = 0; e->ctx && i < SIDE_N * e->personalities.n; i++)
 		SSL_CTX_free(e->ctx[i]);
 	free(e->ctx);
 	e->ctx = NULL;
@@ -143,12 +171,17 @@ void tlsd_free(struct estate *e)
 SSL_CTX *tlsd_context(struct estate *e, const struct device *d)
 {
 	size_t i = (size_t)(d->as - e->personalities.items);
-	return e->ctx[2 * i + (d->state == DEV_POST)];
+	enum side side = d->state == DEV_POST ? SIDE_CONFIGURED
+			 : d->psk.typed       ? SIDE_PSK
+					      : SIDE_SETUP;
+	return e->ctx[SIDE_N * i + side];
 }
 
 int tlsd_setup(SSL *ssl, struct device *d)
 {
 	struct shown shown;
+	if (d->state != DEV_POST && d->psk.typed)
+		return 0; /* no certificate on either side */
 	device_shown(d, &shown);
 	bool ok = SSL_use_certificate(ssl, shown.cert) == 1 &&
 		  SSL_use_PrivateKey(ssl, shown.key) == 1;

@@ -17,14 +17,8 @@ ALL = OLD + SHA1_REQUEST + MODERN + STRONG_CHAIN
 EACH = 5  # on average: the seed decides
 
 
-def legacy_profile():
-    text = (harness.ROOT / "deploy/profiles/default.yaml").read_text()
-    assert "legacy: false" in text
-    return text.replace("legacy: false", "legacy: true")
-
-
 class Generations(harness.SiteTest):
-    SITE = {"devices": EACH * len(ALL), "seed": 11, "profile": legacy_profile(), "conf": {"worker": {"max_attempts": 3}}}
+    SITE = {"devices": EACH * len(ALL), "seed": 11, "profile": harness.legacy_profile(), "conf": {"worker": {"max_attempts": 3}}}
     configured, refused = OLD + SHA1_REQUEST + MODERN, STRONG_CHAIN
 
     def test_each_comes_to_its_right_end(self):

@@ -15,6 +15,7 @@ import harness
 from test_quirks import RIGHT_END
 
 SHARE = 0.05
+STORY_LINES = 40  # of a device that something was done wrong to
 # Each of these ends a session by a time limit or a flood; together at 5 % they only make the test long.
 LOSS = "drop=0.0005,reset=0.001,stall=0.0005,half-open=0.0005,reboot=0.0003"
 # What may follow from a quirk besides being provisioned; a quirk that is not here must not show at all.
@@ -79,6 +80,7 @@ class Mixed(harness.SiteTest):
         print(f"\n  seed {self.SEED}: {dict(sorted(report['ends'].items()))}", flush=True)
         for violation in report["violations_list"][:10]:
             print("  violation:", {k: v for k, v in violation.items() if k != "story"})
+            print("    " + "\n    ".join(str(line) for line in violation["story"][-STORY_LINES:]))
         # Devices with one UUID are one to the server: what one of them has, all have.
         together = collections.defaultdict(set)
         for end in ends:

@@ -80,5 +80,35 @@ class Pairs(harness.SiteTest):
         self.assertEqual(self.run_muster("psk", "add").returncode, 64)
 
 
+class Estate(harness.SiteTest):
+    """Devices that were given a pair: the Hello names the PID, TLS is by PPS, the login by the password that was typed with it."""
+    SITE = {"devices": 24, "profile": harness.legacy_profile()}
+    OLD = ("amt3", "amt5", "amt6", "amt8", "amt10")
+
+    def test_set_up_by_pid_and_pps(self):
+        self.site.import_pairs()
+        sim = self.site.start_sim("--psk", "1", "--mix", ",".join(f"{name}=1" for name in self.OLD))
+        self.wait_settled(24, 120)
+        sim.stop()
+        report = sim.verify()
+        self.assertEqual((report["provisioned"], report["violations"]), (24, 0), report["violations_list"][:3])
+        handshakes = [line for line in map(json.loads, sim.ledger.read_text().splitlines())
+                      if line["ev"] == "session" and line["kind"] == "setup"]
+        self.assertEqual({line["suite"] for line in handshakes} & {"PSK-AES128-CBC-SHA", "PSK-AES256-CBC-SHA"},
+                         {line["suite"] for line in handshakes}, "a setup session without PSK")
+        pairs = json.loads(self.site.muster("psk", "list", "--json"))
+        self.assertEqual(sum(pair["state"] == "used" for pair in pairs), 24)
+
+
+class Unknown(harness.SiteTest):
+    """Nobody imported the pairs: the jobs wait, named, for an operator."""
+    SITE = {"devices": 3, "profile": harness.legacy_profile()}
+
+    def test_waits_for_the_pair(self):
+        self.site.start_sim("--psk", "1", "--mix", "amt10=1")
+        self.wait_ended(3, 60)
+        self.assertEqual({job["reason"] for job in self.jobs("waiting")}, {"psk_unknown_pid"})
+
+
 if __name__ == "__main__":
     harness.main()

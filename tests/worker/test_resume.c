@@ -173,6 +173,14 @@ static void test_unknown_password(void **state)
 	visit();
 	assert_end("dead", "unknown_password");
 	assert_int_equal(dev.n_wrong, 3 * DEVICE_LOGINS_MAX);
+	/* visits that something else ended early do not add up to a lock-out */
+	fresh();
+	dev.setup_login = true;
+	fake_device_password(&dev, "not-ours");
+	snprintf(fake_store.pw_tries, sizeof fake_store.pw_tries, "8");
+	visit();
+	assert_end("dead", "unknown_password");
+	assert_int_equal(dev.n_wrong, 1);
 }
 
 /* The device went on with the old password: it is not promoted, but set again and proven.
