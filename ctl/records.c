@@ -114,12 +114,14 @@ static json_t *device_json(const struct store_device *d)
 		{"quarantine", d->quar}, {"denied", d->deny}, {"reason", d->err}, {"error", d->txt},
 		{"result", d->res}, {"cert_fp", d->cert_fp}, {"cert_serial", d->cert_serial},
 		{"realm", d->realm}, {"tls_profile", d->tlsp}, {"dns_suffix", d->suffix},
-		{"setup_cert_fp", d->setup_fp}, {"tags", d->tags}, {"wave", d->wave}};
+		{"setup_cert_fp", d->setup_fp}, {"tags", d->tags}, {"wave", d->wave},
+		{"inventory", d->inv}};
 	const struct {
 		const char *key;
 		uint64_t value;
 	} numbers[] = {{"gen", d->gen}, {"hellos", d->hellos}, {"first_ms", d->first_ms},
-		{"last_ms", d->last_ms}, {"hello_ms", d->hello_ms}, {"done_ms", d->done_ms}};
+		{"last_ms", d->last_ms}, {"hello_ms", d->hello_ms}, {"done_ms", d->done_ms},
+		{"cert_end_ms", d->cert_end_ms}};
 	json_t *out = json_object();
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		json_object_set_new(out, texts[i].key, json_string(texts[i].value));

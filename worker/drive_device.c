@@ -125,6 +125,19 @@ static void on_connected(void *arg)
 	go(s, VERDICT_NEXT, 0, 0);
 }
 
+/* A renewal that was given up halfway may have left another certificate of our authority for this
+ * name than the record says: it is this device. SPEC: maintenance.md 0.1 */
+static void take_later_leaf(struct session *s, X509 *leaf, const struct devcert_want *want)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509(leaf, &der);
+	if (len > 0)
+		s->leaf_fault = devcert_check_issued(der, (size_t)len, want, s->cert_fp, NULL);
+	OPENSSL_free(der);
+	LOG_WARN("leaf.not_on_record", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+		KV_BOOL("ours", s->leaf_fault == DEVCERT_OK));
+}
+
 /* Setup: any certificate is taken and its fingerprint kept. Configured: ours, byte for byte, and
  * this before the first request. SPEC: tls.md 6, 8 */
 static int on_verify(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error *err)
@@ -137,7 +150,10 @@ static int on_verify(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error
 	struct devcert_want want = {.ca = s->w->device_ca,
 		.fqdn = s->ck.fqdn,
 		.now_s = (int64_t)(clock_wall_ms() / 1000)};
-	s->leaf_fault = devcert_check_presented(leaf, s->cert_fp, NULL, &want, err);
+	const char *old = s->plan == PLAN_RENEW ? s->old_fp : NULL;
+	s->leaf_fault = devcert_check_presented(leaf, s->cert_fp, old, &want, err);
+	if (s->leaf_fault == DEVCERT_NOT_INSTALLED && s->kind != JOB_SETUP && !s->ck.commits)
+		take_later_leaf(s, leaf, &want);
 	return s->leaf_fault == DEVCERT_OK ? 0 : E_TLS;
 }
 
@@ -330,7 +346,10 @@ static void admin_unreachable(
 	bool in_setup =
 		trouble == DEVICE_HANDSHAKE || (trouble == DEVICE_CERTIFICATE && other_leaf);
 	bool setup_again = s->kind == JOB_SETUP && in_setup && s->setups < SESSION_SETUPS_MAX;
-	if (s->kind != JOB_SETUP && trouble == DEVICE_CERTIFICATE) {
+	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits) {
+		/* It is gone: that is the goal. SPEC: maintenance.md 6 */
+		go(s, VERDICT_GOTO, STEP_REVOKE, 0);
+	} else if (s->kind != JOB_SETUP && trouble == DEVICE_CERTIFICATE && !s->committed) {
 		/* No password goes to a host that we do not know. SPEC: maintenance.md 0.1 */
 		fail(s, FAIL_DEAD, "changed_hands", err);
 	} else if (setup_again && !s->committed) { /* the commit of an earlier visit did not take */
@@ -370,7 +389,7 @@ static bool too_old(const struct session *s)
 static void on_http(struct session *s, const struct error *err)
 {
 	int status = s->device.status;
-	bool option = s->plan == PLAN_ADMIN && s->row->effect == EFFECT_READ &&
+	bool option = s->plan != PLAN_SETUP && s->row->effect == EFFECT_READ &&
 		      s->row->absent == ABSENT_SKIP;
 	if (status == 400 && option) { /* some firmware says so of a class it lacks. SPEC: P 4 */
 		checkpoint_skip(&s->ck, s->row->name);
@@ -421,7 +440,7 @@ static void on_failed(enum device_trouble trouble, const struct error *err, void
 		   psk_refused(s)) {
 		s->wake = drive_connect;
 		boot_timer_set_in(&s->timer, s->w->conf->worker.waits.rung_ms);
-	} else if (connecting && s->plan == PLAN_ADMIN && trouble != DEVICE_OURS) {
+	} else if (connecting && s->plan != PLAN_SETUP && trouble != DEVICE_OURS) {
 		admin_unreachable(s, trouble, err);
 	} else if (connecting && ours && trouble != DEVICE_OURS && trouble != DEVICE_UNREACHABLE &&
 		   s->setups < SESSION_SETUPS_MAX) {

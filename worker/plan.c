@@ -31,6 +31,9 @@
 #define MADE(id_, name_, kind_, what_, ...) \
 	[id_] = {.name = name_, .kind = kind_, .action = what_, __VA_ARGS__}
 
+/* A class that is only read, where it exists. */
+#define READ_ALL(id_, name_, class_) LIST(id_, name_, class_, inventory, .absent = ABSENT_SKIP)
+
 const struct step step_table[N_STEPS] = {
 	/* phase A: setup session */
 	MADE(STEP_CONNECT_SETUP, "setup.connect", KIND_CONNECT, "TLS with our provisioning chain"),
@@ -151,6 +154,28 @@ const struct step step_table[N_STEPS] = {
 	CALL(STEP_CHECK_WEBUI, "check.webui", EFFECT_READ, "AMT_WebUIService", "Get", check_webui),
 	LIST(STEP_CHECK_POWER, "check.power", "CIM_ElementSettingData", check_power,
 		.end = check_power_end),
+
+	/* upkeep */
+	MADE(STEP_RENEW_DECIDE, "renew.decide", KIND_LOCAL, "what is there of the new certificate?",
+		.build = renew_decide_build),
+	MADE(STEP_RENEW_PROVE, "renew.prove", KIND_LOCAL, "go on with the new certificate only",
+		.build = renew_prove_build),
+	MADE(STEP_ROTATE_MAKE, "rotate.make", KIND_LOCAL, "new passwords",
+		.build = rotate_make_build),
+	CALL(STEP_UNCONFIGURE, "unconfigure", EFFECT_SET, SCS, "Unprovision", unconfigure,
+		.slow = STEP_SLOW, .cut = CUT_IS_FINE, .refused = unconfigure_refused),
+	MADE(STEP_UNCONFIGURE_PROVE, "unconfigure.prove", KIND_CONNECT, "it does not know us"),
+	CALL(STEP_UNCONFIGURE_STATE, "unconfigure.state", EFFECT_READ, SCS, "Get",
+		unconfigure_state),
+	MADE(STEP_REVOKE, "revoke", KIND_WORK, "its certificate, at the authority",
+		.effect = EFFECT_SET, .build = revoke_build),
+	READ_ALL(STEP_INVENTORY_SETUP, "inventory.setup", SCS),
+	READ_ALL(STEP_INVENTORY_MODE, "inventory.mode", "IPS_HostBasedSetupService"),
+	READ_ALL(STEP_INVENTORY_PORTS, "inventory.ports", "AMT_EthernetPortSettings"),
+	READ_ALL(STEP_INVENTORY_IDENTITY, "inventory.identity", "CIM_ComputerSystemPackage"),
+	READ_ALL(STEP_INVENTORY_CHASSIS, "inventory.chassis", "CIM_Chassis"),
+	READ_ALL(STEP_INVENTORY_BIOS, "inventory.bios", "CIM_BIOSElement"),
+	READ_ALL(STEP_INVENTORY_POWER, "inventory.power", "CIM_AssociatedPowerManagementService"),
 };
 
 static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET, STEP_SOFTWARE_LIST,
@@ -170,11 +195,38 @@ static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE
 	STEP_POWER_SET, STEP_CHECK_GENERAL, STEP_CHECK_REDIRECTION, STEP_CHECK_KVM,
 	STEP_CHECK_CONSENT, STEP_CHECK_KVM_SETTINGS, STEP_CHECK_WEBUI, STEP_CHECK_POWER};
 
+/* What every upkeep plan begins with: the device of the record, and a password that is decided. */
+#define OPENING \
+	STEP_CONNECT_ADMIN, STEP_VERIFY_STATE, STEP_VERIFY_GENERAL, STEP_ADMIN_SET, STEP_PROMOTE
+
+/* SPEC: maintenance.md 2 */
+static const enum step_id renew_steps[] = {OPENING, STEP_CERT_LIST, STEP_KEY_LIST,
+	STEP_CONTEXT_LIST, STEP_RENEW_DECIDE, STEP_KEY_SWEEP, STEP_KEY_GENERATE, STEP_KEY_MAKE,
+	STEP_KEY_ADD, STEP_KEY_READ, STEP_CSR_SIGN, STEP_CERT_ISSUE, STEP_CERT_ADD, STEP_CERT_FIND,
+	STEP_CONTEXT_PUT, STEP_COMMIT, STEP_RENEW_PROVE};
+
+/* SPEC: maintenance.md 3 */
+static const enum step_id rotate_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
+	STEP_VERIFY_GENERAL, STEP_ROTATE_MAKE, STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PROMOTE};
+
+/* SPEC: maintenance.md 6 */
+static const enum step_id unconfigure_steps[] = {
+	OPENING, STEP_UNCONFIGURE, STEP_UNCONFIGURE_PROVE, STEP_UNCONFIGURE_STATE, STEP_REVOKE};
+
+/* SPEC: maintenance.md 7 */
+static const enum step_id inventory_steps[] = {OPENING, STEP_SOFTWARE_LIST, STEP_INVENTORY_SETUP,
+	STEP_INVENTORY_MODE, STEP_INVENTORY_PORTS, STEP_INVENTORY_IDENTITY, STEP_INVENTORY_CHASSIS,
+	STEP_INVENTORY_BIOS, STEP_INVENTORY_POWER};
+
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 const struct plan plan_table[N_PLANS] = {
 	[PLAN_SETUP] = {"setup", setup_steps, COUNT(setup_steps)},
 	[PLAN_ADMIN] = {"admin", admin_steps, COUNT(admin_steps)},
+	[PLAN_RENEW] = {"renew", renew_steps, COUNT(renew_steps)},
+	[PLAN_ROTATE] = {"rotate", rotate_steps, COUNT(rotate_steps)},
+	[PLAN_UNCONFIGURE] = {"unconfigure", unconfigure_steps, COUNT(unconfigure_steps)},
+	[PLAN_INVENTORY] = {"inventory", inventory_steps, COUNT(inventory_steps)},
 };
 
 const struct step *step_find(const char *name)

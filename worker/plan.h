@@ -103,10 +103,33 @@ enum step_id {
 	STEP_CHECK_KVM_SETTINGS,
 	STEP_CHECK_WEBUI,
 	STEP_CHECK_POWER,
+	/* upkeep */
+	STEP_RENEW_DECIDE,
+	STEP_RENEW_PROVE,
+	STEP_ROTATE_MAKE,
+	STEP_UNCONFIGURE,
+	STEP_UNCONFIGURE_PROVE,
+	STEP_UNCONFIGURE_STATE,
+	STEP_REVOKE,
+	STEP_INVENTORY_SETUP,
+	STEP_INVENTORY_MODE,
+	STEP_INVENTORY_PORTS,
+	STEP_INVENTORY_IDENTITY,
+	STEP_INVENTORY_CHASSIS,
+	STEP_INVENTORY_BIOS,
+	STEP_INVENTORY_POWER,
 	N_STEPS,
 };
 
-enum plan_id { PLAN_SETUP, PLAN_ADMIN, N_PLANS };
+enum plan_id {
+	PLAN_SETUP,
+	PLAN_ADMIN,
+	PLAN_RENEW,       /* ends in PLAN_ADMIN, which proves the new certificate and cleans up */
+	PLAN_ROTATE,      /* two turns: the second logs in with the new password */
+	PLAN_UNCONFIGURE, /* the connection's end is its goal */
+	PLAN_INVENTORY,
+	N_PLANS
+};
 
 enum verdict_kind {
 	VERDICT_NEXT,  /* the following row of the plan */

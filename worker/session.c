@@ -70,6 +70,25 @@ int session_make_secrets(struct session *s, struct error *err)
 	return 0;
 }
 
+static bool same_secret(const struct session *s, const char *name)
+{
+	const struct secret *a = secret_set_get(&s->secrets.pend, name);
+	const struct secret *b = secret_set_get(&s->secrets.cur, name);
+	return (!a && !b) || (a && b && a->len == b->len && memcmp(a->data, b->data, a->len) == 0);
+}
+
+int session_rotate_secrets(struct session *s, struct error *err)
+{
+	if (secret_set_copy(&s->secrets.pend, &s->secrets.cur) < 0)
+		return error_set(err, -ENOMEM, "no memory for passwords");
+	TRY(make_password(s, &s->profile.mebx_password, "mebx", err));
+	TRY(make_password(s, &s->profile.admin_password, "admin", err));
+	s->pending_dirty = !same_secret(s, "mebx") || !same_secret(s, "admin");
+	if (!s->pending_dirty) /* fixed, or derived from the same master: rotated is what it was */
+		secret_set_free(&s->secrets.pend);
+	return s->pending_dirty;
+}
+
 /* ---- resolve
  * -------------------------------------------------------------------------------------- */
 
@@ -117,6 +136,10 @@ void session_drive(struct session *s)
 	} upkeep[JOB_KINDS] = {
 		[JOB_MAINTAIN] = {PLAN_ADMIN, false},
 		[JOB_CHECK] = {PLAN_ADMIN, true},
+		[JOB_RENEW] = {PLAN_RENEW, false},
+		[JOB_ROTATE] = {PLAN_ROTATE, false},
+		[JOB_UNCONFIGURE] = {PLAN_UNCONFIGURE, false},
+		[JOB_INVENTORY] = {PLAN_INVENTORY, false},
 	};
 	s->life = LIFE_RUN;
 	s->dry = upkeep[s->kind].dry;
@@ -240,6 +263,8 @@ static void use_identity(struct session *s, const struct store_device *dev)
 	copy_field(s->ck.ou, sizeof s->ck.ou, dev->ou);
 	copy_field(s->ck.realm, sizeof s->ck.realm, dev->realm);
 	copy_fp(s->cert_fp, dev->cert_fp);
+	copy_fp(s->old_fp, dev->cert_fp);
+	copy_field(s->serial, sizeof s->serial, dev->cert_serial);
 }
 
 static void use_record(struct session *s, const struct store_device *dev)
@@ -387,6 +412,7 @@ int session_start(struct worker *w, const struct session_job *job, struct error 
 	arena_init(&s->keep, SESSION_KEEP_MAX);
 	arena_init(&s->lists, SESSION_LISTS_MAX);
 	buf_init(&s->body, WSMAN_REQUEST_MAX);
+	buf_init(&s->report, SESSION_REPORT_MAX);
 	buf_init(&s->blob, WSMAN_REQUEST_MAX);
 	buf_init(&s->dek_blob, SEAL_BLOB_MAX);
 	buf_init(&s->csr, CA_DER_MAX);

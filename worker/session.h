@@ -31,10 +31,11 @@
 struct worker;
 
 #define SESSION_KEEP_MAX (64 * 1024) /* objects read for Put: about 20 KiB at most in practice */
-#define SESSION_LISTS_MAX                                                               \
-	(512 * 1024)         /* certificates and keys of a device, a few dozen at 4 KiB \
-			      */
-#define SESSION_BUSY_TRIES 3 /* wsman busy faults. SPEC: wsman.md 5 */
+#define SESSION_LISTS_MAX                                                                         \
+	(512 * 1024)                   /* certificates and keys of a device, a few dozen at 4 KiB \
+					*/
+#define SESSION_REPORT_MAX (32 * 1024) /* an inventory has 2 to 6 KiB */
+#define SESSION_BUSY_TRIES 3           /* wsman busy faults. SPEC: wsman.md 5 */
 #define CA_RETRIES         4 /* in the visit: 2, 4, 8, 16 s; then the job is parked. SPEC: ca.md 3 */
 /* Refused logins in a row, over all visits: ten lock a device. Nonces that are reset can deceive
  * one visit, and rarely two; three settle it. SPEC: wsman.md 3.3 */
@@ -119,6 +120,7 @@ struct session {
 	enum job_kind kind;
 	char args[JOB_ARGS_MAX + 1]; /* of an upkeep job */
 	bool dry;                    /* JOB_CHECK: nothing is written */
+	struct buf report;           /* what the job found: into the record when it ends well */
 
 	/* life */
 	enum session_life life;
@@ -151,6 +153,8 @@ struct session {
 	char device_fp[DEVCERT_FP_HEX + 1]; /* leaf seen in setup */
 	struct trust trust;                 /* what it must fit */
 	char cert_fp[DEVCERT_FP_HEX + 1];   /* issued certificate; "" = none yet */
+	char old_fp[DEVCERT_FP_HEX + 1];    /* PLAN_RENEW: the one before, good until the end */
+	char serial[2 * CA_SERIAL_MAX + 1]; /* upkeep: of the certificate on record, hex */
 	struct session_psk psk;             /* PSK setup only */
 	struct secret made_key;             /* AddKey: PKCS#1 until it is on the device */
 	struct secret param;                /* secret parameter of the request that is written */
@@ -229,6 +233,10 @@ void session_set_failure(struct session *s, enum fail_class class, const char *r
 /** Make the passwords of the profile and mark them pending, unless there are pending ones: a
  * repeated visit must send the same. @return 0; E_CONFIG; E_CRYPTO; -ENOMEM */
 int session_make_secrets(struct session *s, struct error *err);
+
+/** Make new passwords as the profile says, on top of the present ones, and mark them pending.
+ * @return whether any is new; E_CONFIG; E_CRYPTO; -ENOMEM */
+int session_rotate_secrets(struct session *s, struct error *err);
 
 /** End of one store call of this session; frees it if that was the last thing awaited. */
 void session_unref(struct session *s);

@@ -11,7 +11,7 @@
 #include "worker/session_int.h"
 
 #define SERIAL_HEX_MAX 64
-#define FIELDS_MAX     16
+#define FIELDS_MAX     20
 
 /* ---- memory -------------------------------------------------------------------------------------
  */
@@ -26,6 +26,7 @@ static void session_free(struct session *s)
 	arena_reset(&s->keep);
 	arena_reset(&s->lists);
 	buf_wipe(&s->body);
+	buf_free(&s->report);
 	buf_free(&s->blob);
 	buf_free(&s->dek_blob);
 	buf_free(&s->csr);
@@ -100,7 +101,7 @@ void session_lost(struct session *s, const char *why)
 struct record {
 	struct store_field fields[FIELDS_MAX];
 	size_t n;
-	char tries[16], serial[SERIAL_HEX_MAX + 1];
+	char tries[16], serial[SERIAL_HEX_MAX + 1], cert_end[24];
 };
 
 static void add(struct record *r, const char *name, const char *text)
@@ -109,12 +110,17 @@ static void add(struct record *r, const char *name, const char *text)
 		r->fields[r->n++] = (struct store_field){name, {text, strlen(text)}};
 }
 
-static void serial_text(const struct session *s, char out[static SERIAL_HEX_MAX + 1])
+/* Serial and end of what the device has now. */
+static void certificate_texts(const struct session *s, struct record *r)
 {
+	char *out = r->serial;
 	X509 *x = cert_parse(s->ck.certificate.data, s->ck.certificate.len);
 	const ASN1_INTEGER *serial = x ? X509_get0_serialNumber(x) : NULL;
 	int len = serial ? ASN1_STRING_length(serial) : 0;
-	out[0] = '\0';
+	struct tm end = {0};
+	out[0] = r->cert_end[0] = '\0';
+	if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &end))
+		snprintf(r->cert_end, sizeof r->cert_end, "%lld", (long long)timegm(&end) * 1000);
 	if (len > 0 && len * 2 <= SERIAL_HEX_MAX)
 		hex_encode(ASN1_STRING_get0_data(serial), (size_t)len, out);
 	X509_free(x);
@@ -134,15 +140,38 @@ static void record_visit(struct session *s, struct record *r)
 	add(r, "setup_fp3", s->device.fp3);
 }
 
+static void clear(struct record *r, const char *name)
+{
+	if (r->n < FIELDS_MAX)
+		r->fields[r->n++] = (struct store_field){.name = name};
+}
+
+/* Its next Hello starts a new generation by itself. The passwords stay: a partial one keeps them.
+ */
+static void record_unconfigured(struct session *s, struct record *r)
+{
+	static const char *const gone[] = {"cert_fp", "cert_serial", "cert_end", "realm"};
+	record_visit(s, r);
+	for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++)
+		clear(r, gone[i]);
+	add(r, "unconf", "1");
+}
+
 static void record_success(struct session *s, struct record *r)
 {
+	if (s->kind == JOB_UNCONFIGURE) {
+		record_unconfigured(s, r);
+		return;
+	}
 	record_visit(s, r);
-	serial_text(s, r->serial);
+	if (s->kind == JOB_INVENTORY && buf_add(&s->report, "", 1) == 0)
+		add(r, "inv", (const char *)s->report.data);
+	certificate_texts(s, r);
 	add(r, "cert_fp", s->cert_fp);
 	add(r, "cert_serial", r->serial);
+	add(r, "cert_end", r->cert_end);
 	add(r, "realm", s->ck.realm);
-	r->fields[r->n++] =
-		(struct store_field){.name = "pw_tries"}; /* the right one is known now */
+	clear(r, "pw_tries"); /* the right one is known now */
 	add(r, "rehello", s->profile.rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");
 }
 

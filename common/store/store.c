@@ -304,6 +304,8 @@ static const struct field_row device_rows[] = {
 	DEV("unconf", FIELD_TEXT, unconf),
 	DEV("tags", FIELD_TEXT, tags),
 	DEV("wave", FIELD_TEXT, wave),
+	DEV("cert_end", FIELD_U64, cert_end_ms),
+	DEV("inv", FIELD_TEXT, inv),
 	DEV("dek", FIELD_BLOB, dek),
 	DEV("sec_cur", FIELD_BLOB, sec_cur),
 	DEV("sec_prev", FIELD_BLOB, sec_prev),

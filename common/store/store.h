@@ -75,7 +75,8 @@ struct store_blob {
 };
 
 /* One field of a device record to set; value.len 0 deletes it. Settable: fqdn profile ou amt port
- * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries tags wave;
+ * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries tags wave
+ * cert_end inv;
  * rehello
  * ("auto" = a Hello after done starts a new generation without approval); unconf ("1" = we
  * unconfigured it ourselves: same; cleared by the next generation, and by a finish that does not
@@ -112,6 +113,8 @@ struct store_device {
 	const char *setup_fp, *setup_fp3, *suffix, *audit, *pw_tries, *rehello, *unconf;
 	const char *tags; /* words, separated by spaces */
 	const char *wave;
+	uint64_t cert_end_ms; /* notAfter of its certificate */
+	const char *inv;      /* newest inventory: lines "class.property<TAB>value" */
 	struct store_blob dek, sec_cur, sec_prev, sec_pend;
 };
 

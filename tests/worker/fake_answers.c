@@ -142,6 +142,9 @@ static void items(struct fake_device *d, const char *class_name, struct buf *out
 			"ON "
 			"in S0, ME Wake in S3</h:Description><h:InstanceID>S3</h:InstanceID>"
 			"<h:SchemeGUID>AQ==</h:SchemeGUID></h:AMT_SystemPowerScheme>");
+	} else if (strcmp(class_name, "AMT_SetupAndConfigurationService") == 0) {
+		buf_addf(out, "<h:%s><h:ProvisioningState>2</h:ProvisioningState></h:%s>",
+			class_name, class_name);
 	} else if (strcmp(class_name, "CIM_ElementSettingData") == 0) {
 		buf_adds(out, "<h:CIM_ElementSettingData><h:IsCurrent>1</h:IsCurrent>");
 		epr(out, "SettingData", "AMT_SystemPowerScheme", "InstanceID", d->power);

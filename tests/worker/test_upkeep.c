@@ -105,7 +105,7 @@ static void test_changed_hands(void **state)
 	(void)state;
 	in_service();
 	unsigned n_requests = dev.n_requests;
-	fake_store_set("cert_fp", "00", 2);
+	dev.self_signed = true;
 	upkeep("maintain", "");
 	assert_end("dead", "changed_hands");
 	assert_int_equal(dev.n_requests, n_requests);
@@ -130,6 +130,90 @@ static void test_not_in_service(void **state)
 	assert_int_equal(fake_store.n_steps, 0);
 }
 
+/* The record names an older certificate than the device has: a renewal was given up halfway. */
+static void test_later_leaf(void **state)
+{
+	(void)state;
+	char fp[80];
+	in_service();
+	snprintf(fp, sizeof fp, "%s", fake_store_field("cert_fp"));
+	fake_store_set("cert_fp", "00", 2);
+	upkeep("maintain", "");
+	assert_done();
+	assert_string_equal(fake_store_field("cert_fp"), fp);
+}
+
+static bool same_blob(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+/* The new password is written ahead and proven by a new login; the old one is kept once. */
+static void test_rotate(void **state)
+{
+	(void)state;
+	char before[64];
+	struct buf was;
+	in_service();
+	buf_init(&was, 4096);
+	assert_int_equal(buf_add(&was, fake_store.cur.data, fake_store.cur.len), 0);
+	snprintf(before, sizeof before, "%s", dev.password_b64);
+	unsigned n_connections = dev.n_connections;
+	upkeep("rotate", "");
+	assert_done();
+	assert_string_not_equal(dev.password_b64, before);
+	assert_true(same_blob(&fake_store.prev, &was));
+	assert_false(same_blob(&fake_store.cur, &was));
+	assert_int_equal(fake_store.pend.len, 0);
+	assert_true(dev.n_connections >= n_connections + 2);
+	buf_free(&was);
+}
+
+/* The device says yes and keeps its old password: decided by the new login, and sent again. */
+static void test_rotate_not_taken(void **state)
+{
+	(void)state;
+	char before[64];
+	in_service();
+	snprintf(before, sizeof before, "%s", dev.password_b64);
+	dev.keep_password = 1;
+	upkeep("rotate", "");
+	assert_done();
+	assert_string_not_equal(dev.password_b64, before);
+}
+
+/* Killed before and after each write of a rotation; the next visit ends it, with the password that
+ * the device has. */
+static void test_rotate_killed(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {"mebx.set", "admin.set", "verify.promote"};
+	for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
+		in_service();
+		if (i % 2)
+			fake_store.lost_at = rows[i / 2];
+		else
+			fake_store.stale_at = rows[i / 2];
+		upkeep("rotate", "");
+		fake_store.lost_at = fake_store.stale_at = NULL;
+		upkeep("rotate", "");
+		assert_done();
+		assert_int_equal(fake_store.pend.len, 0);
+		upkeep("maintain", ""); /* the record's password works */
+		assert_done();
+	}
+}
+
+static void test_inventory(void **state)
+{
+	(void)state;
+	in_service();
+	upkeep("inventory", "");
+	assert_done();
+	assert_int_equal(fake_store.n_steps, 0);
+	assert_non_null(strstr(fake_store_field("inv"), "AMT_SetupAndConfigurationService."));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +223,11 @@ int main(void)
 		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_changed_hands),
 		cmocka_unit_test(test_not_in_service),
+		cmocka_unit_test(test_later_leaf),
+		cmocka_unit_test(test_rotate),
+		cmocka_unit_test(test_rotate_not_taken),
+		cmocka_unit_test(test_rotate_killed),
+		cmocka_unit_test(test_inventory),
 	};
 	return cmocka_run_group_tests(tests, site_setup, site_teardown);
 }

@@ -22,6 +22,7 @@
 #define CA_TEXT_MAX    255
 #define CA_KEY_HEX     64 /* request key: hex of SHA-256 */
 #define CA_PENDING_MAX 127
+#define CA_SERIAL_MAX  20 /* bytes. SPEC: RFC 5280 4.1.2.2 */
 
 struct conf;
 struct error;
@@ -31,6 +32,7 @@ enum ca_result {
 	CA_RESULT_PENDING, /* poll pending_id after retry_ms */
 	CA_RESULT_DENIED,  /* the authority said no; text */
 	CA_RESULT_RETRY,   /* not reachable or busy; text; try after retry_ms */
+	CA_RESULT_REVOKED, /* the certificate of revoke_serial is on the list now */
 	CA_RESULT_FATAL,   /* the request is wrong or the authority is not usable; text */
 };
 
@@ -42,6 +44,8 @@ struct ca_call {
 	uint8_t der[CA_DER_MAX]; /* PKCS#10 or public key */
 	size_t der_len;
 	bool is_csr;
+	uint8_t revoke_serial[CA_SERIAL_MAX]; /* revoke this one instead of issuing */
+	size_t revoke_len;                    /* 0 = issue */
 	uint32_t validity_days;
 	char pending_id[CA_PENDING_MAX + 1]; /* poll(): which */
 

@@ -19,12 +19,13 @@
 #include "proto/muster.pb-c.h"
 #include "worker/ca/ca.h"
 
-#define FRAME_MAX    (64u * 1024u) /* SPEC: ruling 39 */
-#define LENGTH_BYTES 4
-#define SENT_MAX     32    /* calls in flight; the others wait here. SPEC: ca.md 3: a cap per CA */
-#define RECONNECT_MS 500   /* after a lost connection or a refused one */
-#define ANSWER_MS    20000 /* one signature takes milliseconds; a stuck authority does not answer */
-#define RETRY_MS     2000  /* first pause of ca.md 3; the session's attempts space out further */
+#define FRAME_MAX              (64u * 1024u) /* SPEC: ruling 39 */
+#define LENGTH_BYTES           4
+#define CESSATION_OF_OPERATION 5 /* CRLReason. SPEC: RFC 5280 5.3.1 */
+#define SENT_MAX               32 /* calls in flight; the others wait here. SPEC: ca.md 3: a cap per CA */
+#define RECONNECT_MS           500 /* after a lost connection or a refused one */
+#define ANSWER_MS              20000 /* one signature takes milliseconds; a stuck authority does not answer */
+#define RETRY_MS               2000 /* first pause of ca.md 3; the session's attempts space out further */
 
 TAILQ_HEAD(call_list, ca_call);
 
@@ -85,7 +86,10 @@ static int pack(const struct ca_call *call, struct buf *out)
 	char *names[] = {(char *)call->common_name};
 	ProtobufCBinaryData der = {.len = call->der_len, .data = (uint8_t *)call->der};
 	rq.id = call->id;
-	rq.op = MUSTER__V1__CA_OP__CA_OP_ISSUE;
+	rq.op = call->revoke_len ? MUSTER__V1__CA_OP__CA_OP_REVOKE : MUSTER__V1__CA_OP__CA_OP_ISSUE;
+	rq.serial.len = call->revoke_len;
+	rq.serial.data = (uint8_t *)call->revoke_serial;
+	rq.reason = call->revoke_len ? CESSATION_OF_OPERATION : 0;
 	rq.request_key = (char *)call->request_key;
 	if (call->is_csr)
 		rq.csr = der;
@@ -144,6 +148,7 @@ static enum ca_result result_of(Muster__V1__CaStatus status)
 	case MUSTER__V1__CA_STATUS__CA_PENDING: return CA_RESULT_PENDING;
 	case MUSTER__V1__CA_STATUS__CA_DENIED: return CA_RESULT_DENIED;
 	case MUSTER__V1__CA_STATUS__CA_RETRY: return CA_RESULT_RETRY;
+	case MUSTER__V1__CA_STATUS__CA_OK: return CA_RESULT_REVOKED;
 	default: return CA_RESULT_FATAL;
 	}
 }

@@ -394,7 +394,7 @@ static struct verdict pending(struct session *s, const struct ca_call *call)
 	copy_text(s->ck.ca_pending_id, sizeof s->ck.ca_pending_id, call->pending_id);
 	struct verdict park =
 		v_wait(s, FAIL_CA, "ca_pending", "the request waits for approval: %s", call->text);
-	return first ? v_goto(STEP_EXTEND) : park;
+	return first && s->plan == PLAN_SETUP ? v_goto(STEP_EXTEND) : park;
 }
 
 static void on_issue(struct work *work, void *arg)

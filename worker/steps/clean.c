@@ -63,7 +63,7 @@ static bool bound(const struct session *s, const struct listed *key)
 
 enum build clean_key_build(struct session *s, struct wsman_request *rq)
 {
-	if (s->plan == PLAN_ADMIN && !s->o.context_cert[0])
+	if (s->plan != PLAN_SETUP && !s->o.context_cert[0])
 		return BUILD_SKIP; /* as for certificates; in setup nothing is in use yet */
 	const struct listed *k = s->o.keys;
 	while (k && bound(s, k))

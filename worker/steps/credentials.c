@@ -4,14 +4,24 @@
  * before either row sends anything (drive.c); a repeated visit sends the same ones.
  * SPEC: provisioning.md 3 CREDENTIALS, 7; architecture D14
  */
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "proto/digest.h"
 #include "worker/steps/steps.h"
+
+/* The device has logged us in with the pending password. */
+static bool has_pending(const struct session *s)
+{
+	return s->pend_first && s->device.credential == 0;
+}
 
 enum build mebx_set_build(struct session *s, struct wsman_request *rq)
 {
 	const struct secret *mebx = secret_set_get(&s->secrets.pend, "mebx");
 	if (!mebx)
 		return BUILD_SKIP; /* the profile leaves it as it is */
+	if (s->plan != PLAN_SETUP && has_pending(s))
+		return BUILD_SKIP; /* set before the admin password was */
 	struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
 	if (!p)
 		return build_nomem(s);
@@ -35,6 +45,12 @@ struct verdict mebx_set_refused(struct session *s, uint32_t rv)
 	if (rv != WSMAN_RV_NOT_PERMITTED)
 		return password_refused(s, rv);
 	checkpoint_skip(&s->ck, s->row->name);
+	LOG_WARN("mebx.kept", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job));
+	/* The record must not name a password that the device did not take. */
+	const struct secret *cur = secret_set_get(&s->secrets.cur, "mebx");
+	if (s->kind == JOB_ROTATE && cur &&
+		secret_set_put(&s->secrets.pend, "mebx", cur->data, cur->len, clock_wall_ms()) == 0)
+		s->pending_dirty = true;
 	return v_next();
 }
 
@@ -48,13 +64,13 @@ struct verdict password_refused(struct session *s, uint32_t rv)
 	return (struct verdict){.kind = VERDICT_FAIL}; /* the driver names the code */
 }
 
-/* In the admin plan only when an older password has logged in: the pending one did not take, and
+/* After a setup only when an older password has logged in: the pending one did not take, and
  * must not become the current one. SPEC: maintenance.md 3 */
 enum build admin_set_build(struct session *s, struct wsman_request *rq)
 {
 	const struct secret *admin = secret_set_get(&s->secrets.pend, "admin");
-	if (s->plan == PLAN_ADMIN && (!admin || s->device.credential == 0))
-		return BUILD_SKIP; /* promoted already, or it was the first to be tried */
+	if (s->plan != PLAN_SETUP && (!admin || has_pending(s)))
+		return BUILD_SKIP; /* promoted already, or the device has it */
 	char ha1[DIGEST_PASSWORD_LEN + 1];
 	struct wsman_param *p = arena_alloc(&s->keep, 2 * sizeof *p);
 	int rc = p && admin ? digest_password("admin", s->ck.realm, secret_text(admin), ha1) : -1;
@@ -80,5 +96,5 @@ struct verdict admin_set_read(struct session *s, const struct wsman_message *m)
 	(void)m;
 	device_forget_login(&s->device);
 	s->pend_first = true;
-	return s->plan == PLAN_ADMIN ? v_plan(PLAN_ADMIN) : v_next();
+	return s->plan != PLAN_SETUP ? v_plan(s->plan) : v_next();
 }

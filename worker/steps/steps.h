@@ -97,6 +97,14 @@ STEP_FN_(check_kvm_settings);
 STEP_FN_(check_webui);
 STEP_FN_(check_power);
 struct verdict check_power_end(struct session *s);
+enum build renew_decide_build(struct session *s, struct wsman_request *rq);
+enum build renew_prove_build(struct session *s, struct wsman_request *rq);
+enum build rotate_make_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(unconfigure);
+struct verdict unconfigure_refused(struct session *s, uint32_t rv);
+STEP_FN_(unconfigure_state);
+enum build revoke_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(inventory);
 
 /** Set names and ping as the profile says. @return 0 or -ENOMEM */
 int name_apply(struct session *s, struct wsman_object *o);

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Upkeep jobs on simulated devices in service: nothing to do writes nothing, a renewed certificate and
+new passwords are the ones on record, an inventory is in the record, and an unconfigured device sets
+itself up again by its own Hello. The simulator's ledger is the judge at the end."""
+import json
+
+import harness
+
+DEVICES = 12
+
+
+class Upkeep(harness.SiteTest):
+    SITE = {"devices": DEVICES}
+
+    def records(self, reveal=False):
+        extra = ["--reveal"] if reveal else []
+        lines = self.site.muster("device", "export", "--json", *extra).split("\n")
+        return {r["uuid"]: r for r in map(json.loads, filter(None, lines))}
+
+    def run_jobs(self, kind, uuids, *args):
+        jobs = [json.loads(self.site.muster("job", "open", kind, u, *args, "--json"))["job"] for u in uuids]
+
+        def ended():
+            shown = [json.loads(self.site.muster("job", "show", j, "--json")) for j in jobs]
+            return shown if all(j["state"] in ("done", "dead") for j in shown) else None
+        shown = self.wait(ended, 120, f"{kind} jobs to end")
+        for job in shown:
+            self.assertEqual((job["state"], job["error"]), ("done", ""), job)
+        return jobs
+
+    def test_life(self):
+        sim = self.site.start_sim()
+        self.wait_settled(DEVICES, 120)
+        before = self.records(reveal=True)
+        uuids = sorted(before)
+        self.assertEqual({r["state"] for r in before.values()}, {"done"})
+
+        self.run_jobs("maintain", uuids)
+        writes = [e for e in json.loads(self.site.muster("events", "--json", "--limit", "100000"))
+                  if e["event"] == "secret"]
+        self.run_jobs("renew", uuids)
+        renewed = self.records(reveal=True)
+        for u in uuids:
+            self.assertNotEqual(renewed[u]["cert_fp"], before[u]["cert_fp"])
+            self.assertEqual(renewed[u]["admin_password"], before[u]["admin_password"])
+        self.assertEqual(writes, [e for e in json.loads(self.site.muster("events", "--json", "--limit", "100000"))
+                                  if e["event"] == "secret"], "only a rotation touches secrets")
+
+        self.run_jobs("rotate", uuids)
+        rotated = self.records(reveal=True)
+        for u in uuids:
+            self.assertNotEqual(rotated[u]["admin_password"], before[u]["admin_password"])
+            self.assertEqual(rotated[u]["previous_admin_password"], before[u]["admin_password"])
+        self.run_jobs("maintain", uuids)
+
+        self.run_jobs("inventory", uuids[:2])
+        self.assertIn("AMT_SetupAndConfigurationService.ProvisioningState\t2",
+                      self.records()[uuids[0]]["inventory"])
+
+        gone, full = uuids[0], uuids[1]
+        self.run_jobs("unconfigure", [gone])
+        self.run_jobs("unconfigure", [full], "full")
+        revoked = json.loads(self.site.muster("ca", "show", "--json"))["revoked"]
+        self.assertEqual(revoked, 2)
+        self.wait(lambda: {self.records()[u]["state"] for u in (gone, full)} == {"done"}, 120,
+                  "the unconfigured devices to be set up again")
+        again = self.records()
+        self.assertEqual([again[gone]["gen"], again[full]["gen"], again[uuids[2]]["gen"]], [2, 2, 1])
+        self.run_jobs("maintain", uuids)
+        report = sim.verify()
+        self.assertEqual(report["violations"], 0, report.get("violations_list"))
+        sim.stop()
+
+
+if __name__ == "__main__":
+    harness.main()

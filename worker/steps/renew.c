@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A new TLS certificate beside the old one: the rows of CERT do the work, these two decide where to
+ * begin and when to believe it. The old certificate goes with CLEAN, after the new one has
+ * answered. SPEC: maintenance.md 2
+ */
+#include "worker/steps/steps.h"
+
+/* A visit that was cut short left its key, its certificate or both; they are found by their bytes.
+ */
+enum build renew_decide_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	const struct buf *der = &s->ck.certificate, *derkey = &s->ck.public_key;
+	const struct listed *cert =
+		der->len ? listed_by_der(s->o.certs, der->data, der->len) : NULL;
+	if (cert) {
+		copy_text(s->ck.cert_handle, sizeof s->ck.cert_handle, cert->handle);
+		return build_verdict(s, v_goto(STEP_CONTEXT_PUT));
+	}
+	const struct listed *key =
+		derkey->len ? listed_by_der(s->o.keys, derkey->data, derkey->len) : NULL;
+	if (!key) {
+		checkpoint_drop_key(&s->ck);
+		return BUILD_SKIP; /* on to a new key */
+	}
+	copy_text(s->ck.key_handle, sizeof s->ck.key_handle, key->handle);
+	return build_verdict(s, v_goto(der->len ? STEP_CERT_ADD : STEP_CSR_SIGN));
+}
+
+/* PLAN_ADMIN takes no other leaf than s->cert_fp, the new one; the port may restart meanwhile. */
+enum build renew_prove_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	return build_verdict(s, v_plan(PLAN_ADMIN));
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Back to setup. The answer may be lost with the connection: a device that does not know us any
+ * more is the proof (drive_device.c), and one that still does has refused. SPEC: maintenance.md 6
+ */
+#include "common/base/codec.h"
+#include "common/base/log.h"
+#include "worker/steps/steps.h"
+#include "worker/worker.h"
+
+enum build unconfigure_build(struct session *s, struct wsman_request *rq)
+{
+	bool full = job_arg(s->args, "full", NULL, 0);
+	rq->op = WSMAN_INVOKE;
+	rq->method = full ? "Unprovision" : "PartialUnprovision";
+	if (full) {
+		struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
+		if (!p)
+			return build_nomem(s);
+		*p = WSMAN_TEXT("ProvisioningMode", "1");
+		rq->params = p;
+		rq->n_params = 1;
+	}
+	s->ck.commits = 1; /* with the step() before it: from now on its silence is the goal */
+	return BUILD_SEND;
+}
+
+struct verdict unconfigure_read(struct session *s, const struct wsman_message *m)
+{
+	(void)s, (void)m;
+	return v_next();
+}
+
+struct verdict unconfigure_refused(struct session *s, uint32_t rv)
+{
+	s->ck.commits = 0;
+	if (rv == WSMAN_RV_BLOCKING_COMPONENT)
+		return v_fail(s, FAIL_DEAD, "audit_blocks",
+			"2076: the auditor must unlock the audit log first");
+	if (rv == WSMAN_RV_NOT_READY)
+		return v_fail(s, FAIL_RETRY, "not_now", "not before the end of POST");
+	return (struct verdict){.kind = VERDICT_FAIL};
+}
+
+enum build unconfigure_state_build(struct session *s, struct wsman_request *rq)
+{
+	return state_get_build(s, rq);
+}
+
+struct verdict unconfigure_state_read(struct session *s, const struct wsman_message *m)
+{
+	uint64_t state;
+	if (wsman_node_uint(m->payload, "ProvisioningState", &state) == 0 && state != 2)
+		return v_next();
+	s->ck.commits = 0;
+	return v_fail(s, FAIL_RETRY, "still_configured", "ProvisioningState is still 2");
+}
+
+/* ---- the certificate ------------------------------------------------------------------------- */
+
+/* The device is gone already: an authority that refuses is for an operator to look at. */
+static void on_revoked(struct work *work, void *arg)
+{
+	struct session *s = arg;
+	const struct ca_call *call = &((struct ca_work *)work)->call;
+	s->work = NULL;
+	if (call->result == CA_RESULT_RETRY && ++s->tries <= CA_RETRIES) {
+		drive_verdict(s, v_again(call->retry_ms << (s->tries - 1)));
+		return;
+	}
+	if (call->result != CA_RESULT_REVOKED)
+		LOG_WARN("revoke.failed", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+			KV_STR("serial", s->serial), KV_STR("text", call->text));
+	drive_verdict(s, v_next());
+}
+
+enum build revoke_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	size_t len = strlen(s->serial) / 2;
+	if (len == 0)
+		return BUILD_SKIP;
+	struct ca_work *w = ca_work_new(s->w->connector, s->w->ca_ops, s->w->ca);
+	if (!w)
+		return build_nomem(s);
+	if (len > CA_SERIAL_MAX ||
+		hex_decode(s->serial, len * 2, w->call.revoke_serial, CA_SERIAL_MAX) < 0) {
+		free(w);
+		return BUILD_SKIP; /* not one of ours */
+	}
+	w->call.revoke_len = len;
+	copy_text(w->call.device_uuid, sizeof w->call.device_uuid, s->uuid_text);
+	copy_text(w->call.job, sizeof w->call.job, s->job);
+	s->work = &w->work;
+	ca_work_submit(w, on_revoked, s);
+	return BUILD_SEND;
+}
