@@ -176,8 +176,8 @@ static enum wfault bind(struct call *c)
 		return WF_INVALID_SELECTORS;
 	if (cert->trusted || !device_cert_key(d, cert))
 		return WF_ACCESS_DENIED;
-	if (d->staged.cert != cert->handle)
-		d->n_binds++;
+	if (d->staged.cert != cert->handle && d->state != DEV_POST)
+		d->n_binds++; /* of this setup: in service a new one is a renewal */
 	d->staged.cert = cert->handle;
 	snprintf(c->note, sizeof c->note, "handle %d", cert->handle);
 	return WF_NONE;

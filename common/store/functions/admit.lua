@@ -163,7 +163,9 @@ local function admit(keys, args)
 		placeholder = args[8] == '1', rate = tonumber(args[9]), burst = tonumber(args[10]) }
 	local now, d, w = now_ms(), read_device(k.dev), {}
 	local over = d.state ~= 'active' and d.state ~= 'dead'
-	local cool = d.end_ms and now - d.end_ms < tonumber(args[6])
+	-- The cool-down is for the late Hellos of the setup that has ended; one that we have sent back
+	-- to setup is expected to call.
+	local cool = d.state ~= 'unconfigured' and d.end_ms and now - d.end_ms < tonumber(args[6])
 	if over and not cool and not d.deny and call('ZCARD', k.manual) + call('ZCARD', k.ca) +
 		call('ZCARD', k.ad) >= tonumber(args[7]) then
 		return BUSY

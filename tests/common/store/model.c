@@ -164,7 +164,8 @@ enum store_verdict model_admit(
 {
 	struct model_device *d = &m->devs[h->dev];
 	bool active = strcmp(d->state, "active") == 0, dead = strcmp(d->state, "dead") == 0;
-	bool cool = d->end_ms >= 0 && m->now - d->end_ms < (int64_t)l->cooldown_ms;
+	bool cool = strcmp(d->state, "unconfigured") != 0 && d->end_ms >= 0 &&
+		    m->now - d->end_ms < (int64_t)l->cooldown_ms;
 	if (!active && !dead && !cool && !d->deny[0] && waiting(m) >= (int)l->max_waiting)
 		return STORE_BUSY;
 	bool swing = source_swings(m, d, h->addr);
