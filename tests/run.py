@@ -97,6 +97,9 @@ def ctest(tally, preset, *args):
 
 
 def e2e(tally, names):
+    unknown = [name for name in names if not (ROOT / f"tests/e2e/test_{name}.py").exists()]
+    if unknown:
+        sys.exit(f"no such end-to-end test: {' '.join(unknown)}")
     for file in sorted((ROOT / "tests/e2e").glob("test_*.py")):
         if names and file.stem.removeprefix("test_") not in names:
             continue

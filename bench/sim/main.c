@@ -4,6 +4,7 @@
  *   muster-sim run      simulate devices until SIGTERM
  *   muster-sim devices  print the table UUID, name, profile of the same estate
  *   muster-sim psk      print the pairs of PID and PPS of its devices
+ *   muster-sim odca-root  print the root of the on-die authority
  *   muster-sim quirks   list the named behaviours that devices may have
  *   muster-sim verify   join a ledger with the server's records and judge
  */
@@ -14,6 +15,7 @@
 #include <argp.h>
 #include <libgen.h>
 #include <limits.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +111,11 @@ static const struct argp_option run_options[] = {
 static const struct argp_option devices_options[] = {
 	ESTATE_OPTIONS,
 	{"profile", K_PROFILE, "NAME", 0, "third column (default)", 0},
+	{0},
+};
+
+static const struct argp_option root_options[] = {
+	{"keys-file", K_KEYS, "FILE", 0, "RSA key pool of the run (beside the program)", 0},
 	{0},
 };
 
@@ -343,6 +350,25 @@ static int psk(int argc, char **argv)
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
+static int odca_root(int argc, char **argv)
+{
+	const struct argp argp = {.options = root_options,
+		.parser = parse,
+		.doc = "Print the root certificate (PEM) above the on-die chains of the devices, "
+		       "for worker.odca_roots."};
+	static struct args a;
+	struct error err = {0};
+	struct ondie o;
+	estate_defaults(&a.estate);
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	default_keys_file(&a);
+	if (keypool_ondie(&o, a.estate.keys_file, &err) < 0)
+		return fail(&err);
+	bool ok = PEM_write_X509(stdout, o.root) == 1;
+	ondie_close(&o);
+	return ok && fflush(stdout) == 0 ? 0 : 1;
+}
+
 /* The table of quirks: JSON lines with --json, else text. */
 static int quirks(int argc, char **argv)
 {
@@ -386,8 +412,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*fn)(int argc, char **argv);
-	} commands[] = {{"run", run}, {"devices", devices}, {"psk", psk}, {"quirks", quirks},
-		{"verify", verify}};
+	} commands[] = {{"run", run}, {"devices", devices}, {"psk", psk}, {"odca-root", odca_root},
+		{"quirks", quirks}, {"verify", verify}};
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			argv[1] = argv[0];
@@ -399,7 +425,7 @@ int main(int argc, char **argv)
 	}
 	bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
 	fprintf(help ? stdout : stderr,
-		"Usage: muster-sim run|devices|psk|quirks|verify [OPTION...]\n"
+		"Usage: muster-sim run|devices|psk|odca-root|quirks|verify [OPTION...]\n"
 		"Each command has --help.\n");
 	return help ? 0 : 2;
 }

@@ -110,5 +110,23 @@ class Unknown(harness.SiteTest):
         self.assertEqual({job["reason"] for job in self.jobs("waiting")}, {"psk_unknown_pid"})
 
 
+class WrongPair(harness.SiteTest):
+    """The pair that was typed into one device is not the one in the table: that device alone is not configured, and why is said."""
+    SITE = {"devices": 4, "profile": harness.legacy_profile(), "conf": {"worker": {"max_attempts": 3}}}
+
+    def test_named(self):
+        rows = self.site.run("muster-sim", "psk", "--devices", "4").splitlines()
+        rows[1] = ",".join([rows[1].split(",")[0], *rows[2].split(",")[1:]])
+        path = self.site.dir / "wrong.csv"
+        path.touch(mode=0o600)
+        path.write_text("\n".join(rows) + "\n")
+        self.site.muster("psk", "import", str(path))
+        sim = self.site.start_sim("--psk", "1", "--mix", "amt10=1")
+        self.wait_settled(4, 300)
+        self.assertEqual([row["reason"] for row in self.dead()], ["psk_mismatch"])
+        sim.stop()
+        self.assertEqual(sim.verify()["provisioned"], 3)
+
+
 if __name__ == "__main__":
     harness.main()

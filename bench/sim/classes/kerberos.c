@@ -109,17 +109,21 @@ size_t kerberos_keys(const struct device *d, struct krb_key out[static KRB_KEYS_
 		memcpy(out[0].key, k->master, sizeof k->master);
 		return 1;
 	}
-	static const struct {
+	const struct personality_kerberos *knows = &d->as->kerberos;
+	const struct {
+		bool known;
 		enum krb_enctype enctype;
 		size_t len;
-	} aes[] = {{KRB_AES256, 32}, {KRB_AES128, 16}};
+	} aes[] = {{knows->aes256, KRB_AES256, 32}, {knows->aes128, KRB_AES128, 16}};
 	for (size_t i = 0; i < 2 && k->passphrase[0]; i++) {
+		if (!aes[i].known)
+			continue;
 		out[n] = (struct krb_key){.enctype = aes[i].enctype, .len = aes[i].len};
 		if (kerberos_aes_key(
 			    k->passphrase, k->salt, k->iterations, out[n].key, aes[i].len) == 0)
 			n++;
 	}
-	if (k->passphrase[0] && kerberos_rc4_key(k->passphrase, out[n].key) == 0) {
+	if (knows->rc4 && k->passphrase[0] && kerberos_rc4_key(k->passphrase, out[n].key) == 0) {
 		out[n].enctype = KRB_RC4;
 		out[n++].len = 16;
 	}
