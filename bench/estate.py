@@ -76,18 +76,18 @@ def openssl(*args):
         raise SiteError(f"openssl {args[0]}: {done.stderr.strip()}")
 
 
-def make_provisioning(folder, name="prov", cn=f"rcs.{DOMAIN}", bits=2048):
+def make_provisioning(folder, name="prov", cn=f"rcs.{DOMAIN}", bits=2048, root_bits=2048, digest="sha256"):
     """Root and leaf; returns (chain file leaf first, key file, root file)."""
     p = folder / name
     p.mkdir()
     ext = p / "leaf.ext"
     ext.write_text(LEAF_EXTENSIONS)
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650", "-subj",
+    openssl("req", "-x509", "-newkey", f"rsa:{root_bits}", "-nodes", f"-{digest}", "-days", "3650", "-subj",
             f"/CN={name} demo root", "-keyout", str(p / "root.key"), "-out", str(p / "root.pem"))
     openssl("req", "-new", "-newkey", f"rsa:{bits}", "-nodes", "-subj", f"/CN={cn}", "-keyout", str(p / "leaf.key"),
             "-out", str(p / "leaf.csr"))
     openssl("x509", "-req", "-in", str(p / "leaf.csr"), "-CA", str(p / "root.pem"), "-CAkey", str(p / "root.key"),
-            "-CAcreateserial", "-days", "825", "-sha256", "-extfile", str(ext), "-out", str(p / "leaf.pem"))
+            "-CAcreateserial", "-days", "825", f"-{digest}", "-extfile", str(ext), "-out", str(p / "leaf.pem"))
     chain = p / "chain.pem"
     chain.write_text((p / "leaf.pem").read_text() + (p / "root.pem").read_text())
     (p / "leaf.key").chmod(0o600)
@@ -178,7 +178,7 @@ class Site:
     """Keys, certificates, configuration, Redis and a node in one temporary folder."""
 
     def __init__(self, build, devices=1000, seed=1, listeners=2, brokers=1, workers=0, conf=None, profile=None,
-                 durability="strict", provisioning_bits=2048):
+                 durability="strict", provisioning_bits=2048, strong_chain=False):
         self.bin = pathlib.Path(build).resolve() / "bin"
         # Short: the path of a unix socket has at most 107 characters.
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="muster-"))
@@ -190,7 +190,12 @@ class Site:
         self.listener_port, self.device_port = free_port(), free_port(before=1, after=2)
         self.redis_socket = self.dir / "redis.sock"
         self.redis_conf = ROOT / "deploy/redis" / f"{durability}.conf"
-        self.chain, self.key, self.root = make_provisioning(self.dir, bits=provisioning_bits)
+        # The second chain is for AMT 22, which takes nothing weaker. SPEC: tls.md 5.4
+        usual = make_provisioning(self.dir, bits=provisioning_bits)
+        strong = make_provisioning(self.dir, "strong", bits=3072, root_bits=3072, digest="sha384") if strong_chain else None
+        self.chains = [pair[:2] for pair in (usual, strong) if pair]
+        self.root = self.dir / "roots.pem"
+        self.root.write_text("".join(pair[2].read_text() for pair in (usual, strong) if pair))
         self._write_files(listeners, brokers, workers, conf or {}, profile)
 
     # ---- set-up ------------------------------------------------------------------------------
@@ -224,8 +229,9 @@ class Site:
         links = [(free_port(), free_port()) for _ in range(brokers)]
         text = text.replace(f"keys_dir: {json.dumps(str(d / 'keys'))}", f"keys_dir: {json.dumps(str(d / 'keys'))}\n  brokers:\n" + "\n".join(
             f"    - {{front: \"tcp://127.0.0.1:{f}\", back: \"tcp://127.0.0.1:{b}\"}}" for f, b in links), 1)
-        text = text.replace("  default_profile:", "  provisioning:\n    - "
-                            f"{{chain: {json.dumps(str(self.chain))}, key: {json.dumps(str(self.key))}}}\n  default_profile:", 1)
+        text = text.replace("  default_profile:", "  provisioning:\n" + "".join(
+            f"    - {{chain: {json.dumps(str(chain))}, key: {json.dumps(str(key))}}}\n" for chain, key in self.chains) +
+                            "  default_profile:", 1)
         self.config = d / "muster.yaml"
         self.config.write_text(text + "\n")
 

@@ -2,14 +2,18 @@
 /* The firmware's judgement of our chain; see judge.h. */
 #include "bench/sim/judge.h"
 
+#include "bench/sim/classes/trust.h"
+
 #include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 #include <strings.h>
 
-#define AMT_OID "2.16.840.1.113741.1.2.3"
-#define AMT_OU  "Intel(R) Client Setup Certificate"
+#define AMT_OID     "2.16.840.1.113741.1.2.3"
+#define SERVER_AUTH "1.3.6.1.5.5.7.3.1"
+#define CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
+#define AMT_OU      "Intel(R) Client Setup Certificate"
 /* More than that is known to work nowhere for sure. SPEC: tls.md 4.2 */
 #define CHAIN_MAX 4
 
@@ -31,6 +35,8 @@ const char *judge_name(enum judge_code code)
 		[JUDGE_WEAK_KEY] = "weak_key",
 		[JUDGE_NOT_RSA] = "not_rsa",
 		[JUDGE_TOO_LONG] = "too_long",
+		[JUDGE_NO_CLIENTAUTH] = "no_clientauth",
+		[JUDGE_REVOKED] = "revoked",
 	};
 	return code < JUDGE_N ? names[code] : "?";
 }
@@ -147,20 +153,24 @@ static bool has_amt_ou(X509 *leaf, bool any_of_many)
 	return match;
 }
 
-static enum judge_code judge_usage(X509 *leaf, const struct judge_rules *rules)
+static bool has_usage(const X509 *leaf, const char *oid)
 {
 	EXTENDED_KEY_USAGE *eku = X509_get_ext_d2i(leaf, NID_ext_key_usage, NULL, NULL);
-	bool server = false, oid = false;
+	bool found = false;
 	for (int i = 0; i < sk_ASN1_OBJECT_num(eku); i++) {
 		char text[64];
 		OBJ_obj2txt(text, sizeof text, sk_ASN1_OBJECT_value(eku, i), 1);
-		server |= strcmp(text, "1.3.6.1.5.5.7.3.1") == 0;
-		oid |= strcmp(text, AMT_OID) == 0;
+		found |= strcmp(text, oid) == 0;
 	}
 	sk_ASN1_OBJECT_pop_free(eku, ASN1_OBJECT_free);
-	if (!oid && !has_amt_ou(leaf, rules->unknown_ok))
+	return found;
+}
+
+static enum judge_code judge_usage(X509 *leaf, const struct judge_rules *rules)
+{
+	if (!has_usage(leaf, AMT_OID) && !has_amt_ou(leaf, rules->unknown_ok))
 		return JUDGE_NO_AMT_MARK;
-	return server ? JUDGE_OK : JUDGE_NO_SERVERAUTH;
+	return has_usage(leaf, SERVER_AUTH) ? JUDGE_OK : JUDGE_NO_SERVERAUTH;
 }
 
 static bool san_fits(X509 *leaf, const char *suffix)
@@ -217,10 +227,9 @@ static enum judge_code judge_algorithms(STACK_OF(X509) * chain, const struct jud
 	return JUDGE_OK;
 }
 
-static bool dates_good(STACK_OF(X509) * chain, const struct judge_rules *rules)
+static bool dates_good(STACK_OF(X509) * chain, int64_t now_s, int64_t tolerance_s)
 {
-	time_t early = (time_t)(rules->now_s - rules->tolerance_s);
-	time_t late = (time_t)(rules->now_s + rules->tolerance_s);
+	time_t early = (time_t)(now_s - tolerance_s), late = (time_t)(now_s + tolerance_s);
 	for (int i = 0; i < sk_X509_num(chain); i++) {
 		const X509 *x = sk_X509_value(chain, i);
 		if (X509_cmp_time(X509_get0_notBefore(x), &late) > 0 ||
@@ -247,5 +256,77 @@ enum judge_code judge_chain(STACK_OF(X509) * chain, const struct judge_rules *ru
 		(code = judge_algorithms(chain, rules)) != JUDGE_OK ||
 		(code = judge_name_of(leaf, rules)) != JUDGE_OK)
 		return code;
-	return dates_good(chain, rules) ? JUDGE_OK : JUDGE_DATES;
+	return dates_good(chain, rules->now_s, rules->tolerance_s) ? JUDGE_OK : JUDGE_DATES;
+}
+
+/* ---- consoles under mutual TLS --------------------------------------------------------------- */
+
+static bool issued_by(X509 *x, X509 *issuer)
+{
+	EVP_PKEY *key = X509_get0_pubkey(issuer);
+	return key && X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(issuer)) == 0 &&
+	       X509_verify(x, key) == 1;
+}
+
+/* From the leaf up, until a certificate of the store vouches. */
+static enum judge_code reaches_trusted(STACK_OF(X509) * chain, const struct judge_console *rules)
+{
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		X509 *x = sk_X509_value(chain, i);
+		if (i > 0 && X509_check_ca(x) != 1)
+			return JUDGE_NOT_A_CA;
+		for (size_t t = 0; t < rules->n_trusted; t++)
+			if (issued_by(x, rules->trusted[t]))
+				return JUDGE_OK;
+		if (i + 1 < sk_X509_num(chain) && !issued_by(x, sk_X509_value(chain, i + 1)))
+			return JUDGE_CHAIN_ORDER;
+	}
+	return JUDGE_ROOT_UNLISTED;
+}
+
+static bool revoked(const X509 *leaf, const struct trust *trust)
+{
+	const ASN1_INTEGER *serial = X509_get0_serialNumber(leaf);
+	for (uint32_t i = 0; i < trust->n_crls; i++)
+		for (uint32_t j = 0; j < trust->crls[i].n; j++)
+			if (trust->crls[i].len[j] == ASN1_STRING_length(serial) &&
+				memcmp(trust->crls[i].serial[j], ASN1_STRING_get0_data(serial),
+					trust->crls[i].len[j]) == 0)
+				return true;
+	return false;
+}
+
+/* The names are full ones or suffixes; none means any. SPEC: provisioning.md 4 MUTUAL */
+static bool name_trusted(const X509 *leaf, const struct trust_names *names)
+{
+	char cn[256] = "";
+	X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, cn, sizeof cn);
+	for (uint32_t i = 0; i < names->n; i++) {
+		size_t len = strlen(cn), tail = strlen(names->cn[i]);
+		if (len >= tail && strcasecmp(cn + len - tail, names->cn[i]) == 0 &&
+			(len == tail || cn[len - tail - 1] == '.'))
+			return true;
+	}
+	return names->n == 0;
+}
+
+enum judge_code judge_console(STACK_OF(X509) * chain, const struct judge_console *rules)
+{
+	/* Of a remote and of a local console, as TLS_REMOTE and TLS_LOCAL count. */
+	static const char *const oids[] = {"2.16.840.1.113741.1.2.1", "2.16.840.1.113741.1.2.2"};
+	X509 *leaf = sk_X509_value(chain, 0);
+	if (!leaf)
+		return JUDGE_NO_CERTIFICATE;
+	enum judge_code code = reaches_trusted(chain, rules);
+	if (code != JUDGE_OK)
+		return code;
+	if (!has_usage(leaf, CLIENT_AUTH))
+		return JUDGE_NO_CLIENTAUTH;
+	if (!has_usage(leaf, oids[rules->interface]))
+		return JUDGE_NO_AMT_MARK;
+	if (!name_trusted(leaf, &rules->trust->names[rules->interface]))
+		return JUDGE_DOMAIN;
+	if (revoked(leaf, rules->trust))
+		return JUDGE_REVOKED;
+	return dates_good(chain, rules->now_s, rules->tolerance_s) ? JUDGE_OK : JUDGE_DATES;
 }

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct trust; /* classes/trust.h */
+
 enum judge_code {
 	JUDGE_OK,
 	JUDGE_NO_CERTIFICATE,
@@ -29,6 +31,8 @@ enum judge_code {
 	JUDGE_WEAK_KEY,
 	JUDGE_NOT_RSA,
 	JUDGE_TOO_LONG,
+	JUDGE_NO_CLIENTAUTH,
+	JUDGE_REVOKED,
 	JUDGE_N,
 };
 
@@ -56,6 +60,18 @@ const char *judge_name(enum judge_code code);
 
 /** Judge a chain in the order in which it was received, leaf first. */
 enum judge_code judge_chain(STACK_OF(X509) * chain, const struct judge_rules *rules);
+
+/* What a configured device under mutual TLS takes as a console. SPEC: tls.md 10 */
+struct judge_console {
+	X509 *const *trusted; /* AddTrustedRootCertificate; from 11.8 on intermediates, too */
+	size_t n_trusted;
+	const struct trust *trust; /* names and revoked serial numbers */
+	int interface;             /* TLS_REMOTE or TLS_LOCAL: which names, which OID */
+	int64_t now_s, tolerance_s;
+};
+
+/** Judge the certificate of a console, leaf first; the root need not be sent. */
+enum judge_code judge_console(STACK_OF(X509) * chain, const struct judge_console *rules);
 
 /** The relaxed rule of 2.6 and later: common name against the device's suffix. */
 bool judge_domain(const char *cn, const char *suffix);

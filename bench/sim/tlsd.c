@@ -15,7 +15,8 @@
 #include <string.h>
 
 /* Clocks of devices are off by up to a day before they are set. */
-#define CLOCK_TOLERANCE_S 86400
+#define CLOCK_TOLERANCE_S     86400
+#define CLOCK_SET_TOLERANCE_S 300
 
 /* Which alert goes out is not known of real firmware (tls.md 15): 46, 48 and 45 by the reason. */
 static int error_of(enum judge_code code)
@@ -38,17 +39,36 @@ enum judge_code tlsd_judge(const struct estate *e, const struct device *d, STACK
 		.lists = &d->as->hello,
 		.unknown_ok = e->opts.unknown_ok,
 		.now_s = device_time(d),
-		.tolerance_s = d->clock_set ? 300 : CLOCK_TOLERANCE_S,
+		.tolerance_s = d->clock_set ? CLOCK_SET_TOLERANCE_S : CLOCK_TOLERANCE_S,
 	};
 	return judge_chain(chain, &rules);
+}
+
+/* A console at a device that demands certificates. SPEC: tls.md 10 */
+static enum judge_code judge_admin(const struct device *d, STACK_OF(X509) * chain)
+{
+	X509 *trusted[DEVICE_CERTS_MAX];
+	struct judge_console rules = {
+		.trusted = trusted,
+		.trust = part_read(d, PART_TRUST),
+		.interface = TLS_REMOTE,
+		.now_s = device_time(d),
+		.tolerance_s = CLOCK_SET_TOLERANCE_S,
+	};
+	for (size_t i = 0; i < DEVICE_CERTS_MAX; i++)
+		if (d->certs[i].handle >= 0 && d->certs[i].trusted)
+			trusted[rules.n_trusted++] = d->certs[i].x509;
+	return judge_console(chain, &rules);
 }
 
 static int verify(X509_STORE_CTX *store, void *arg)
 {
 	(void)arg;
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	enum judge_code code = tlsd_judge(
-		session_estate(ssl), session_device(ssl), X509_STORE_CTX_get0_untrusted(store));
+	const struct device *d = session_device(ssl);
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(store);
+	enum judge_code code = d->state == DEV_POST ? judge_admin(d, chain)
+						    : tlsd_judge(session_estate(ssl), d, chain);
 	if (code == JUDGE_OK) {
 		X509_STORE_CTX_set_error(store, X509_V_OK);
 		return 1;
@@ -101,6 +121,8 @@ static bool only_psk(SSL_CTX *ctx)
 	return SSL_CTX_set_cipher_list(ctx, SUITES_PSK) == 1;
 }
 
+#define DEMAND_CERTIFICATE (SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT)
+
 /* What a connection is for decides what the device shows. */
 enum side { SIDE_SETUP, SIDE_PSK, SIDE_CONFIGURED, SIDE_N };
 
@@ -119,9 +141,9 @@ static SSL_CTX *make(const struct personality *p, enum side side)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	bool ok = side == SIDE_PSK ? only_psk(ctx) : set_suites(ctx, &p->tls);
+	SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
 	if (side == SIDE_SETUP && p->tls.asks_certificate) {
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-		SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
+		SSL_CTX_set_verify(ctx, DEMAND_CERTIFICATE, NULL);
 		if (p->tls.sha1_request)
 			ok &= SSL_CTX_set1_client_sigalgs_list(ctx, "RSA+SHA1") == 1;
 	}
@@ -182,6 +204,8 @@ int tlsd_setup(SSL *ssl, struct device *d)
 	struct shown shown;
 	if (d->state != DEV_POST && d->psk.typed)
 		return 0; /* no certificate on either side */
+	if (d->state == DEV_POST && d->committed.setting[TLS_REMOTE].mutual)
+		SSL_set_verify(ssl, DEMAND_CERTIFICATE, NULL);
 	device_shown(d, &shown);
 	bool ok = SSL_use_certificate(ssl, shown.cert) == 1 &&
 		  SSL_use_PrivateKey(ssl, shown.key) == 1;

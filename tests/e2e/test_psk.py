@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import tempfile
 
+import foreign
 import harness
 
 PAIRS = """# delivered by key file
@@ -108,6 +109,19 @@ class Unknown(harness.SiteTest):
         self.site.start_sim("--psk", "1", "--mix", "amt10=1")
         self.wait_ended(3, 60)
         self.assertEqual({job["reason"] for job in self.jobs("waiting")}, {"psk_unknown_pid"})
+
+    def test_another_library(self):
+        """gnutls-cli comes to the same keys from PID and PPS; with another PPS it does not."""
+        program = foreign.need("gnutls-cli")
+        sim = self.site.start_sim("--psk", "1", "--mix", "amt10=1", "--first-address", "127.17.0.1")
+        address = next(line["addr"] for line in map(json.loads, sim.ledger.read_text().splitlines()) if line["ev"] == "device")
+        rows = [row.split(",") for row in self.site.run("muster-sim", "psk", "--devices", "3").splitlines()[1:]]
+        for pps, good in ((rows[0][1], True), (rows[1][1], False)):
+            done = foreign.run([program, "--pskusername", rows[0][0], "--pskkey", pps.encode().hex(), "--priority",
+                                "NORMAL:-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.0:-KX-ALL:+PSK:+SHA1:%VERIFY_ALLOW_SIGN_WITH_SHA1",
+                                "-p", str(self.site.device_port), address])
+            self.assertEqual("Handshake was completed" in done.stdout, good, done.stdout)
+        sim.stop()
 
 
 class WrongPair(harness.SiteTest):
