@@ -268,6 +268,12 @@ static void test_kerberos_settings(void **state)
 		"<r:Salt>EXAMPLE.COMhostpc.example.com</r:Salt>");
 	assert_string_equal(rig.fault, "");
 	assert_int_equal(kerberos_keys(&rig.d, keys), 3);
+	/* A release makes the keys of the types that its data names. */
+	const struct personality *new = rig.d.as;
+	rig.d.as = personality_find(&rig.set, "amt5");
+	assert_int_equal(kerberos_keys(&rig.d, keys), 1);
+	assert_int_equal(keys[0].enctype, KRB_RC4);
+	rig.d.as = new;
 	assert_int_equal(kerberos_kvno(&rig.d), 3);
 	assert_string_equal(kerberos_realm(&rig.d), "EXAMPLE.COM");
 	/* Secrets never come back. */
