@@ -34,7 +34,7 @@ static const struct command commands[] = {
 	{"job list", "", "jobs, newest first", 0, 0, OPT_JSON | OPT_STATE | OPT_LIMIT, true,
 		command_job_list},
 	{"job show", "JOB", "one job with its events", 1, 1, OPT_JSON, true, command_job_show},
-	{"job open", "KIND UUID [ARG...]",
+	{"job open", "KIND UUID|SELECTOR [with] [ARG...]",
 		"open an upkeep job: maintain, check, renew, rotate, unconfigure, adopt, inventory",
 		2, SIZE_MAX, OPT_JSON, true, command_job_open},
 	{"job kick", "JOB|UUID [ADDR]",

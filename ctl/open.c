@@ -1,30 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* muster job open: an upkeep job on a device that is in service. */
+/* muster job open: upkeep jobs on devices in service. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/net/addr.h"
 #include "ctl/command.h"
-#include "ctl/site.h"
+#include "ctl/selector.h"
 
 #define WHO_MAX 320
 
-/* The words behind the device become the job's arguments. addr=A is where the device is, for one
+/* The words behind the devices become the job's arguments. addr=A is where the device is, for one
  * that never said Hello. */
-static int read_args(const struct command_line *line, char args[static JOB_ARGS_MAX + 1],
-	char *addr, size_t addr_len, struct error *err)
+static int read_args(char *const *words, size_t n_words, char args[static JOB_ARGS_MAX + 1],
+	char addr[static STORE_ADDR_MAX], struct error *err)
 {
 	size_t len = 0;
 	struct net_addr parsed;
 	args[0] = '\0';
-	for (size_t i = 2; i < line->n_args; i++) {
-		const char *word = line->args[i];
-		if (strncmp(word, "addr=", 5) == 0) {
-			TRY(net_addr_from_host(&parsed, word + 5, 0, err));
-			snprintf(addr, addr_len, "%s", word + 5);
+	for (size_t i = 0; i < n_words; i++) {
+		if (strncmp(words[i], "addr=", 5) == 0) {
+			TRY(net_addr_from_host(&parsed, words[i] + 5, 0, err));
+			snprintf(addr, STORE_ADDR_MAX, "%s", words[i] + 5);
 			continue;
 		}
-		int n = snprintf(args + len, JOB_ARGS_MAX + 1 - len, "%s%s", len ? " " : "", word);
+		int n = snprintf(
+			args + len, JOB_ARGS_MAX + 1 - len, "%s%s", len ? " " : "", words[i]);
 		len += (size_t)n;
 		ENSURE(len <= JOB_ARGS_MAX, err, E_CONFIG, "at most %d bytes of arguments",
 			JOB_ARGS_MAX);
@@ -32,47 +34,92 @@ static int read_args(const struct command_line *line, char args[static JOB_ARGS_
 	return 0;
 }
 
-static int open_one(struct site *s, struct store_opening *o, char id[static UUID_TEXT_LEN + 1],
-	struct error *err)
+/* One row of the answer: the job, or why there is none. */
+static int open_one(struct site *s, struct store_opening *o, json_t *rows, struct error *err)
 {
-	char who[WHO_MAX];
+	char who[WHO_MAX], id[UUID_TEXT_LEN + 1] = "";
 	struct answer a = {0};
 	o->who = site_who(who, sizeof who);
 	int rc = site_wait(s, store_job_open(s->store, o, id, site_answered, &a, err), &a, err);
 	if (rc == E_STATE)
-		error_prefix(err, "device %s has a live job, or is not in service", o->uuid);
+		error_set(err, rc, "the device has a live job, or is not in service");
+	bool own = rc == 0 || rc == E_STATE || rc == -ENOENT;
+	if (own)
+		json_array_append_new(
+			rows, json_pack("{s:s, s:s, s:s, s:s}", "job", rc < 0 ? "" : id, "device",
+				      o->uuid, "kind", job_kind_name(o->kind), "refused",
+				      rc < 0 ? err->text : ""));
+	return own ? 0 : rc;
+}
+
+static int open_all(struct site *s, const struct selector *which, struct store_opening *o,
+	json_t *rows, struct error *err)
+{
+	struct selection found = {0};
+	if (which->one) {
+		o->uuid = which->uuid;
+		return open_one(s, o, rows, err);
+	}
+	int rc = selector_collect(s, which, &found, err);
+	for (size_t i = 0; rc == 0 && i < found.n; i++) {
+		o->uuid = found.uuids[i];
+		rc = open_one(s, o, rows, err);
+	}
+	free(found.uuids);
 	return rc;
+}
+
+/* One device: its row, and the refusal is a failure. Several: what was refused, and the counts. */
+static int tell(const struct command_line *line, const struct selector *which, json_t *rows)
+{
+	json_t *row;
+	size_t i, refused = 0;
+	json_array_foreach(rows, i, row)
+	{
+		const char *why = site_text(row, "refused");
+		refused += *why != '\0';
+		if (*why && !line->json)
+			fprintf(stderr, "muster: %s: %s\n", site_text(row, "device"), why);
+	}
+	bool failed = which->one && refused;
+	if (line->json) {
+		json_t *out = which->one ? json_incref(json_array_get(rows, 0)) : json_incref(rows);
+		int rc = command_print_json(out);
+		return failed ? COMMAND_FAILED : rc;
+	}
+	if (which->one && !failed)
+		printf("opened job %s\n", site_text(json_array_get(rows, 0), "job"));
+	else if (!which->one)
+		printf("opened %zu jobs, %zu devices refused\n", json_array_size(rows) - refused,
+			refused);
+	return failed ? COMMAND_FAILED : COMMAND_OK;
 }
 
 int command_job_open(const struct command_line *line, const struct conf *conf)
 {
 	struct error err = {0};
 	struct site s;
-	struct uuid uuid;
-	char text[UUID_TEXT_LEN + 1], id[UUID_TEXT_LEN + 1], args[JOB_ARGS_MAX + 1];
-	char addr[STORE_ADDR_MAX] = "";
-	struct store_opening o = {.uuid = text, .args = args};
-	int rc = 0;
-	if (job_kind_parse(&o.kind, line->args[0]) < 0 || o.kind == JOB_SETUP)
-		rc = error_set(&err, E_CONFIG,
-			"\"%.40s\" is no kind of upkeep job; see muster --help", line->args[0]);
-	else if (uuid_parse(&uuid, line->args[1]) < 0)
-		rc = error_set(&err, E_CONFIG, "\"%.60s\" is not a UUID", line->args[1]);
+	struct selector which;
+	size_t used = 0;
+	char args[JOB_ARGS_MAX + 1], addr[STORE_ADDR_MAX] = "";
+	struct store_opening o = {.args = args};
+	if (job_kind_parse(&o.kind, line->args[0]) < 0 || o.kind == JOB_SETUP) {
+		error_set(&err, E_CONFIG, "\"%.40s\" is no kind of upkeep job; see muster --help",
+			line->args[0]);
+		return command_fail(&err);
+	}
+	int rc = selector_parse(&which, line->args + 1, line->n_args - 1, &used, &err);
 	if (rc == 0)
-		rc = read_args(line, args, addr, sizeof addr, &err);
+		rc = read_args(line->args + 1 + used, line->n_args - 1 - used, args, addr, &err);
 	if (rc < 0)
 		return command_fail(&err);
-	uuid_text(&uuid, text);
 	o.addr = addr[0] ? addr : NULL;
+	json_t *rows = json_array();
 	rc = site_open(&s, conf, &err);
 	if (rc == 0)
-		rc = open_one(&s, &o, id, &err);
+		rc = open_all(&s, &which, &o, rows, &err);
 	site_close(&s);
-	if (rc < 0)
-		return command_fail(&err);
-	if (line->json)
-		return command_print_json(json_pack("{s:s, s:s, s:s}", "job", id, "device", text,
-			"kind", job_kind_name(o.kind)));
-	printf("opened job %s: %s %s\n", id, job_kind_name(o.kind), text);
-	return COMMAND_OK;
+	rc = rc < 0 ? command_fail(&err) : tell(line, &which, rows);
+	json_decref(rows);
+	return rc;
 }
