@@ -21,7 +21,9 @@
 #include "common/store/store.h"
 
 #define REAP_MS         1000 /* mean; jittered by half, so that several brokers do not beat */
-#define REAP_LIMIT      64   /* leases and waiting jobs in one call */
+#define PUMP_LIMIT      64   /* jobs opened in one call: bounds how long Redis is busy */
+#define DAY_MS          86400000ull
+#define REAP_LIMIT      64 /* leases and waiting jobs in one call */
 #define BEAT_MS         3000
 #define STEP_SLACK_MS   5000 /* ruling 12: TTL = time-out of the step + 5 s */
 #define DRAIN_MAX_MS    5000 /* the store has this long to answer */
@@ -95,6 +97,8 @@ static void ask_counts(struct broker *b)
 
 /* ---- schema -------------------------------------------------------------------------------- */
 
+static void write_policy(struct broker *b);
+
 static void schema_done(struct broker *b, const struct error *err)
 {
 	if (err && err->code == E_CONFIG) {
@@ -107,6 +111,7 @@ static void schema_done(struct broker *b, const struct error *err)
 		return;
 	}
 	b->schema_ok = true;
+	write_policy(b);
 	ask_counts(b);
 	update_gates(b);
 	if (b->said_ready)
@@ -205,6 +210,41 @@ static void reaped_cb(const struct store_reaped *result, const struct error *err
 		reap_now(b);
 }
 
+/* ---- upkeep -------------------------------------------------------------------------------- */
+
+static void pumped_cb(uint64_t n, const struct error *err, void *arg)
+{
+	struct broker *b = arg;
+	if (err && err->code != E_CLOSED && err->code != -ECANCELED)
+		LOG_WARN("pump.failed", KV_STR("error", err->text));
+	if (n == 0)
+		return;
+	LOG_INFO("jobs.opened", KV_UINT("n", n));
+	dispatch_kick(b->dispatch);
+}
+
+/* Waves and the calendar: any broker may do it, Redis decides what is due. */
+static void pump_now(struct broker *b)
+{
+	struct error err;
+	if (b->redis_up && b->schema_ok && !b->draining)
+		store_pump(b->store, PUMP_LIMIT, pumped_cb, b, &err);
+}
+
+static void write_policy(struct broker *b)
+{
+	const struct conf_upkeep *c = &b->conf->upkeep;
+	struct error err;
+	const struct store_upkeep u = {.renew_before_ms = c->renew_before_days * DAY_MS,
+		.certificate_ms = b->conf->ca.validity_days * DAY_MS,
+		.rotate_ms = c->rotate_days * DAY_MS,
+		.maintain_ms = c->maintain_days * DAY_MS,
+		.inventory_ms = c->inventory_days * DAY_MS,
+		.wear_ms = c->wear_hours * DAY_MS / 24};
+	if (store_upkeep_policy(b->store, &u, NULL, NULL, &err) < 0)
+		LOG_WARN("upkeep.no_policy", KV_STR("error", err.text));
+}
+
 static void reap_cb(uv_timer_t *timer)
 {
 	struct broker *b = timer->data;
@@ -213,6 +253,7 @@ static void reap_cb(uv_timer_t *timer)
 	uv_timer_start(timer, reap_cb, REAP_MS / 2 + random % REAP_MS, 0);
 	update_gates(b); /* the quiet period may be over */
 	reap_now(b);
+	pump_now(b);
 }
 
 static void beat_cb(uv_timer_t *timer)

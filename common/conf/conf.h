@@ -95,6 +95,15 @@ struct conf_broker {
 	uint32_t grace_ms;
 };
 
+/* The calendar of upkeep; 0 = not by itself. SPEC: maintenance.md 8 */
+struct conf_upkeep {
+	uint32_t renew_before_days; /* before the end of a certificate */
+	uint32_t rotate_days;       /* passwords */
+	uint32_t maintain_days;     /* bring devices back to their profile */
+	uint32_t inventory_days;
+	uint32_t wear_hours; /* between two jobs that write to one device */
+};
+
 struct conf_hook {
 	char command[CONF_PATH_MAX]; /* "" = no hook */
 	enum conf_hook_mode mode;
@@ -159,6 +168,7 @@ struct conf {
 	struct conf_bus bus;
 	struct conf_listener listener;
 	struct conf_broker broker;
+	struct conf_upkeep upkeep;
 	struct conf_worker worker;
 	struct conf_keys keys;
 	struct conf_ca ca;

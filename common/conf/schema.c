@@ -84,6 +84,15 @@ static const cyaml_schema_field_t broker_rows[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t upkeep_rows[] = {
+	ROW_UINT(struct conf_upkeep, renew_before_days),
+	ROW_UINT(struct conf_upkeep, rotate_days),
+	ROW_UINT(struct conf_upkeep, maintain_days),
+	ROW_UINT(struct conf_upkeep, inventory_days),
+	ROW_UINT(struct conf_upkeep, wear_hours),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_strval_t hook_mode_words[] = {
 	{"json", CONF_HOOK_JSON},
 	{"args", CONF_HOOK_ARGS},
@@ -169,6 +178,7 @@ static const cyaml_schema_field_t conf_rows[] = {
 	ROW_SECTION(struct conf, bus, bus_rows),
 	ROW_SECTION(struct conf, listener, listener_rows),
 	ROW_SECTION(struct conf, broker, broker_rows),
+	ROW_SECTION(struct conf, upkeep, upkeep_rows),
 	ROW_SECTION(struct conf, worker, worker_rows),
 	ROW_SECTION(struct conf, keys, keys_rows),
 	ROW_SECTION(struct conf, ca, ca_rows),
@@ -196,6 +206,11 @@ static const struct yaml_range conf_ranges[] = {
 	{"broker.subnet_rate", 0, 100000},
 	{"broker.dispatch_lease_ms", 500, 60000},
 	{"broker.grace_ms", 0, 60000},
+	{"upkeep.renew_before_days", 0, 3650},
+	{"upkeep.rotate_days", 0, 3650},
+	{"upkeep.maintain_days", 0, 3650},
+	{"upkeep.inventory_days", 0, 3650},
+	{"upkeep.wear_hours", 0, 8760},
 	{"worker.sessions", 1, 100000},
 	{"worker.device_port", 1, 65535},
 	{"worker.hook.timeout_s", 1, 600},
@@ -253,6 +268,7 @@ static const struct conf defaults = {
 		.verdict_timeout_ms = 10000,
 		.window = 4096,
 		.retransmit_ms = 1000},
+	.upkeep = {.renew_before_days = 30, .wear_hours = 24},
 	.broker = {.admit_window = 4096,
 		.max_waiting = 100000,
 		.cooldown_s = 120,

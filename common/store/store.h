@@ -379,6 +379,88 @@ struct store_opening {
 int store_job_open(struct store *s, const struct store_opening *o,
 	char id[static UUID_TEXT_LEN + 1], store_done_cb cb, void *arg, struct error *err);
 
+/** @param ids n ids, order and number per page are Redis' choice; a device may come twice
+ *  @param cursor where to go on; "0" = that was all. Copy it to call again. */
+typedef void (*store_ids_cb)(
+	const char *const *ids, size_t n, const char *cursor, const struct error *err, void *arg);
+
+/** @param n what was counted; 0 when err is set */
+typedef void (*store_count_cb)(uint64_t n, const struct error *err, void *arg);
+
+/* The calendar of a site. 0 = not on it. The functions put each device on it when a job ends well.
+ * SPEC: maintenance.md 8 */
+struct store_upkeep {
+	uint64_t renew_before_ms; /* before the end of a certificate */
+	uint64_t certificate_ms; /* how long a certificate is good: the mean load follows from it */
+	uint64_t rotate_ms, maintain_ms, inventory_ms; /* intervals */
+	uint64_t wear_ms; /* between two jobs that write to one device */
+};
+
+/** Write the calendar's rules; what is on it already stays. */
+int store_upkeep_policy(struct store *s, const struct store_upkeep *u, store_done_cb cb, void *arg,
+	struct error *err);
+
+/** Open what has become due, of running waves and of the calendar; call it about every second, from
+ * any number of brokers. limit at most STORE_BATCH_MAX. The answer is the number of jobs opened. */
+int store_pump(struct store *s, uint32_t limit, store_count_cb cb, void *arg, struct error *err);
+
+/* ---- waves: a rollout of one kind of job over many devices ----------------------------------- */
+
+#define STORE_WAVE_NAME_MAX 32  /* of a-z 0-9 . - _ */
+#define STORE_WAVES_MAX     256 /* listed */
+
+struct store_wave_rules {
+	enum job_kind kind;
+	const char *args;       /* of each job; NULL = none */
+	uint32_t canary;        /* so many first; the others wait until they have ended */
+	uint32_t in_flight;     /* jobs at a time */
+	uint32_t per_site;      /* of one /24 (IPv6: /64); 0 = no limit */
+	uint32_t per_ca;        /* of all waves, for kinds that need certificates; 0 = no limit */
+	uint32_t per_directory; /* likewise, the directory */
+	uint32_t stop_permille; /* pause when so many of 1000 ended jobs have failed */
+	const char *blackout;   /* "1320-360,720-780": minutes of the day, UTC; NULL = none */
+};
+
+/** A wave without devices. E_STATE: the name is taken. */
+int store_wave_create(struct store *s, const char *name, const struct store_wave_rules *r,
+	const char *who, store_done_cb cb, void *arg, struct error *err);
+
+/** Add devices to a wave that has not started, in this order; at most STORE_BATCH_MAX at a time.
+ * The answer is how many were new to it. */
+int store_wave_add(struct store *s, const char *name, const char *const *uuids, size_t n,
+	store_count_cb cb, void *arg, struct error *err);
+
+enum store_wave_act { STORE_WAVE_START, STORE_WAVE_PAUSE, STORE_WAVE_RESUME };
+
+/** Start, pause or resume; jobs in flight are not touched. A resume measures the error rate anew.
+ * E_STATE: not from its present state. */
+int store_wave_move(struct store *s, const char *name, enum store_wave_act act, const char *who,
+	store_done_cb cb, void *arg, struct error *err);
+
+struct store_wave_failed {
+	const char *uuid, *reason;
+};
+
+struct store_wave {
+	const char *state; /* draft | running | paused | done */
+	const char *why;   /* paused: by whom, or the error rate */
+	const char *kind, *args, *blackout;
+	uint64_t total, left, in_flight, ok, bad, skipped;
+	uint64_t canary, limit, per_site, stop_permille;
+	uint64_t now_ms, created_ms, first_ms,
+		state_ms;                       /* first_ms: first start; state_ms: last move */
+	const struct store_wave_failed *failed; /* and skipped ones */
+	size_t n_failed;
+};
+
+/** @param w valid during the call */
+typedef void (*store_wave_cb)(const struct store_wave *w, const struct error *err, void *arg);
+int store_wave_get(
+	struct store *s, const char *name, store_wave_cb cb, void *arg, struct error *err);
+
+/** Names of all waves, oldest first; one page. */
+int store_wave_list(struct store *s, store_ids_cb cb, void *arg, struct error *err);
+
 /* ---- operator -------------------------------------------------------------------------------- */
 
 /* The calls of this group name job and device; read the job first (store_job_get). */
@@ -416,11 +498,6 @@ int store_device_get(
 typedef void (*store_job_cb)(const struct store_job *job, const struct error *err, void *arg);
 
 int store_job_get(struct store *s, const char *id, store_job_cb cb, void *arg, struct error *err);
-
-/** @param ids n ids, order and number per page are Redis' choice; a device may come twice
- *  @param cursor where to go on; "0" = that was all. Copy it to call again. */
-typedef void (*store_ids_cb)(
-	const char *const *ids, size_t n, const char *cursor, const struct error *err, void *arg);
 
 /** UUIDs of all known devices, page by page (SCAN; costs nothing on the job path).
  * @param cursor "0" at first */

@@ -49,6 +49,8 @@ struct store_req {
 		store_peers_cb peers;
 		store_schema_cb schema;
 		store_psk_cb psk;
+		store_count_cb count;
+		store_wave_cb wave;
 	} cb;
 	void *arg;
 	uint64_t a, b;               /* what the answer needs to know of the question */

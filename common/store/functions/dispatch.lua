@@ -33,7 +33,7 @@ end
 
 local function reap_lost(k, prefix, id, max_lost, now)
 	local job = prefix .. 'job:' .. id
-	local j = call('HMGET', job, 'dev', 'f', 'ow', 'lost', 'back')
+	local j = call('HMGET', job, 'dev', 'f', 'ow', 'lost', 'back', 'k', 'wv')
 	local fence, lost = next_fence(j[2], now), tonumber(j[4])
 	if j[3] ~= '' then
 		lost = lost + 1 -- only a lease that was begun counts (ruling 20)
@@ -51,6 +51,7 @@ local function reap_lost(k, prefix, id, max_lost, now)
 	call('ZADD', k.dead, int(now), id)
 	call('HSET', prefix .. 'dev:' .. j[1], 'state', j[5] or 'dead', 'err', err,
 		'txt', txt)
+	upkeep_failed(job, j[1], j[6], j[7], err, now)
 	event(k.ev, 'dead', id, j[1], j[3], fence, err)
 	return true
 end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Upkeep: a job on a device that we know, opened by an operator or by the schedule, not by a Hello.
--- Such a job has k = its kind, a = its arguments, back = the state of the device before it, which
--- the device has again when the job gives up or is cancelled.
+-- Upkeep: a job on a device that we know, opened by an operator, a wave or the calendar, not by a
+-- Hello. Such a job has k = its kind, a = its arguments, back = the state of the device before it,
+-- which the device has again when the job gives up or is cancelled.
 
 -- Whether a device in this state can have a job of this kind.
 local function open_allowed(kind, state)
@@ -11,35 +11,48 @@ local function open_allowed(kind, state)
 	return state == 'done'
 end
 
--- keys: dev job ready ev; args: uuid job kind args addr('' = the one on record) delay_ms who
-local function open_job(keys, args)
-	local dev, kind = keys[1], args[3]
+-- An id for a job that Redis itself opens: the form of a UUIDv7, from the time, the device and the
+-- number of the job in this call.
+local function open_id(uuid, now, n)
+	local h = redis.sha1hex(uuid .. int(now) .. ':' .. n)
+	return string.format('%08x-%04x-7%s-8%s-%s', math.floor(now / 65536), now % 65536,
+		string.sub(h, 1, 3), string.sub(h, 4, 6), string.sub(h, 7, 18))
+end
+
+-- o: kind, args, addr ('' = the one on record), who.
+local function open_new(dev, job, ready, ev, id, uuid, o, due)
 	local d = call('HMGET', dev, 'state', 'gen', 'quar', 'addr', 'last', 'first')
 	local state, now = d[1] or '', now_ms()
-	if not d[6] and kind ~= 'adopt' then
+	if not d[6] and o.kind ~= 'adopt' then
 		return MISSING
-	elseif not open_allowed(kind, state) or (not d[4] and args[5] == '') then
+	elseif not open_allowed(o.kind, state) or (not d[4] and o.addr == '') then
 		return STATE
-	elseif d[3] and args[5] == '' then
+	elseif d[3] and o.addr == '' then
 		return QUARANTINED
 	end
 	local gen = math.max(tonumber(d[2]) or 0, 1)
-	local set = { 'job', args[2], 'state', 'active', 'gen', gen }
+	local set = { 'job', id, 'state', 'active', 'gen', gen }
 	if not d[6] then
 		put(set, 'first', int(now))
 	end
-	if args[5] ~= '' then
-		put(set, 'addr', args[5])
+	if o.addr ~= '' then
+		put(set, 'addr', o.addr)
 		if d[5] then -- the source of a last Hello would win over it
-			put(set, 'src', args[5])
+			put(set, 'src', o.addr)
 		end
 		call('HDEL', dev, 'quar', 'quar_ms', 'addr_alt', 'alt_ms')
 	end
 	call('HSET', dev, unpack(set))
-	call('HSET', keys[2], 'dev', args[1], 'gen', gen, 'st', 'ready', 'k', kind, 'a', args[4],
-		'back', state, 'pl', '', 'try', 0, 'lost', 0, 'f', 0, 'ow', '', 'tp', '', 'cr', int(now),
-		'v', SCHEMA)
-	call('ZADD', keys[3], int(now + args[6]), args[2])
-	event(keys[4], 'open', args[2], args[1], args[7], '', kind .. ' ' .. args[4])
+	call('HSET', job, 'dev', uuid, 'gen', gen, 'st', 'ready', 'k', o.kind, 'a', o.args, 'back',
+		state, 'pl', '', 'try', 0, 'lost', 0, 'f', 0, 'ow', '', 'tp', '', 'cr', int(now), 'v',
+		SCHEMA)
+	call('ZADD', ready, int(due), id)
+	event(ev, 'open', id, uuid, o.who, '', o.kind .. ' ' .. o.args)
 	return 0
+end
+
+-- keys: dev job ready ev; args: uuid job kind args addr('' = the one on record) delay_ms who
+local function open_job(keys, args)
+	return open_new(keys[1], keys[2], keys[3], keys[4], args[2], args[1],
+		{ kind = args[3], args = args[4], addr = args[5], who = args[7] }, now_ms() + args[6])
 end

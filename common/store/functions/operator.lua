@@ -11,7 +11,7 @@ end
 -- args: job uuid who text
 local function cancel(keys, args)
 	local job, dev = keys[1], keys[2]
-	local j = call('HMGET', job, 'st', 'dev', 'f', 'back')
+	local j = call('HMGET', job, 'st', 'dev', 'f', 'back', 'k', 'wv')
 	if not j[1] or j[2] ~= args[2] then
 		return MISSING
 	elseif j[1] == 'done' or j[1] == 'cancelled' then
@@ -29,6 +29,7 @@ local function cancel(keys, args)
 	elseif call('HGET', dev, 'job') == args[1] then
 		call('HSET', dev, 'state', j[4])
 	end
+	upkeep_failed(job, args[2], j[5], j[6], 'cancelled', now)
 	call('HDEL', dev, 'quar', 'quar_ms')
 	event(keys[9], 'cancel', args[1], args[2], args[3], fence, args[4])
 	return 0

@@ -98,7 +98,7 @@ end
 -- keys: job dev lease done ev; args: job uuid fence result, fields from 5
 local function finish(keys, args)
 	local job, dev, lease, done, ev = keys[1], keys[2], keys[3], keys[4], keys[5]
-	local was = call('HMGET', job, 'st', 'f', 'res', 'dev', 'k', 'back')
+	local was = call('HMGET', job, 'st', 'f', 'res', 'dev', 'k', 'back', 'wv')
 	if was[1] == 'done' and was[2] == args[3] and was[4] == args[2] then
 		return was[3] == args[4] and 0 or STATE -- a repeat: the reply was lost
 	end
@@ -126,6 +126,10 @@ local function finish(keys, args)
 		del[3] = 'unconf'
 	end
 	fields_set(dev, args, 5, set, del)
+	if was[7] then
+		wave_ended(job, was[7], args[2], true, '', tonumber(now))
+	end
+	schedule_next(job, dev, args[2], was[5], tonumber(now))
 	event(ev, 'finish', args[1], args[2], owner, args[3], args[4])
 	return 0
 end
@@ -149,7 +153,9 @@ local function fail(keys, args)
 	local dev_set = { 'err', args[7], 'txt', args[8] }
 	if dies then
 		put(set, 'fi', int(now))
-		put(dev_set, 'state', call('HGET', job, 'back') or 'dead')
+		local j = call('HMGET', job, 'back', 'k', 'wv')
+		put(dev_set, 'state', j[1] or 'dead')
+		upkeep_failed(job, args[2], j[2], j[3], args[7], now)
 		call('ZADD', dead, int(now), id)
 	else
 		call('ZADD', ready, int(now + args[6]), id)

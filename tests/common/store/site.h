@@ -24,6 +24,7 @@ struct site {
 	struct store_claim
 		claims[STORE_BATCH_MAX]; /* texts and blobs are gone: ids and numbers only */
 	size_t n;
+	uint64_t count;
 };
 
 /** Open, connect, and load the library unless text is NULL (store_schema_text() or a changed one).
@@ -31,6 +32,9 @@ struct site {
 void site_open(struct site *t, const char *url, const char *user, const char *password,
 	const char *library);
 void site_close(struct site *t);
+
+/** The library of the product with one function replaced: time is in key test:now. malloc()ed. */
+char *site_library_with_clock(void);
 
 /** Run the loop until the last call is answered; rc is what the call returned. @return t->code */
 int site_wait(struct site *t, int rc, const struct error *err);
@@ -49,6 +53,7 @@ void site_begin_cb(const struct store_job *job, const struct store_device *dev,
 void site_renew_cb(const int *codes, size_t n, const struct error *err, void *arg);
 void site_fail_cb(bool dead, const struct error *err, void *arg);
 void site_schema_cb(bool changed, const struct error *err, void *arg);
+void site_count_cb(uint64_t n, const struct error *err, void *arg);
 void site_counts_cb(const struct store_counts *c, const struct error *err, void *arg);
 
 #endif

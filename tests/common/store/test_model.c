@@ -88,29 +88,6 @@ static void same(struct run *r, const char *what, int64_t got, int64_t want)
 			r->site.text, want);
 }
 
-/* ---- the library with a clock in hand -------------------------------------------------------- */
-
-static char *replaced(char *text, const char *from, const char *to)
-{
-	char *at = strstr(text, from), *out = NULL;
-	if (!at || strstr(at + 1, from))
-		fail_msg("the library has not exactly one: %s", from);
-	assert_true(asprintf(&out, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from)) > 0);
-	free(text);
-	return out;
-}
-
-static char *library_with_clock(void)
-{
-	char *text = strdup(store_schema_text());
-	text = replaced(text,
-		"	local t = call('TIME')\n	return t[1] * 1000 + math.floor(t[2] / "
-		"1000)\n",
-		"	return tonumber(call('GET', 'test:now'))\n");
-	/* Redis would expire the pace by its own clock. test_store looks at that. */
-	return replaced(text, ", 'PX', int(math.ceil(tat - now) + 1000))", ")");
-}
-
 static void clock_set(struct run *r)
 {
 	char words[64];
@@ -588,7 +565,7 @@ static void test_random_sequences(void **state)
 {
 	static struct run r;
 	(void)state;
-	char *library = library_with_clock();
+	char *library = site_library_with_clock();
 	site_open(&r.site, server.url, NULL, NULL, library);
 	free(library);
 	const char *one = getenv("MUSTER_MODEL_SEED"), *many = getenv("MUSTER_MODEL_SEEDS");

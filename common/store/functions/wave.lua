@@ -1,0 +1,124 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Waves: a rollout of one kind of upkeep job over many devices, as one object.
+--
+-- wave:<name>     HASH  st (draft running paused done), kind, args, total, ok, bad, skip, in (in
+--                       flight), r_ok, r_bad (since the last start or resume: what the error rate
+--                       is of), and the limits below
+-- wavetodo:<name> ZSET  devices that wait for their turn, in order
+-- wavebad:<name>  HASH  device -> reason of its failure
+-- wavesite:<name> HASH  site -> jobs in flight
+-- waves           ZSET  names, score = creation; wavetgt HASH: target (ca, ad) -> jobs in flight
+-- A job of a wave has wv = its name, ws = its site, wt = its target, until it ends.
+
+local WAVE_SAMPLE = 20 -- ended jobs before a rate means anything
+local WAVE_FAILED = 3  -- fewer failures are no rate
+
+-- The keys of a wave are not declared by the functions that end jobs: they share the job's tag.
+local function sibling(key, name)
+	return string.match(key, '^muster:{[^}]*}:') .. name
+end
+
+-- The network that a site is: IPv4 /24, IPv6 /64 as it is written.
+local function wave_site(addr)
+	return string.match(addr, '^(%d+%.%d+%.%d+)%.%d+$') or
+		string.match(addr, '^(%x*:%x*:%x*:%x*)') or addr
+end
+
+-- Which limited service jobs of a kind use.
+local WAVE_TARGETS = { renew = 'ca', adopt = 'ca', unconfigure = 'ad' }
+
+-- Stop at the error rate; the canaries must all have ended well enough before the others go.
+local function wave_judge(wave, now)
+	local w = call('HMGET', wave, 'st', 'stop', 'r_ok', 'r_bad', 'canary', 'ok', 'bad')
+	local bad, ended = tonumber(w[4]), tonumber(w[3]) + tonumber(w[4])
+	local canaries = tonumber(w[6]) + tonumber(w[7]) == tonumber(w[5]) and bad > 0
+	local many = ended >= WAVE_SAMPLE and bad >= WAVE_FAILED
+	if w[1] ~= 'running' or not (canaries or many) or bad * 1000 < tonumber(w[2]) * ended then
+		return
+	end
+	call('HSET', wave, 'st', 'paused', 'why',
+		'error rate: ' .. bad .. ' of the last ' .. ended .. ' failed', 'st_ms', int(now))
+end
+
+-- A job of a wave is over.
+local function wave_ended(job, name, uuid, ok, err, now)
+	local at = call('HMGET', job, 'ws', 'wt')
+	local wave = sibling(job, 'wave:' .. name)
+	call('HDEL', job, 'wv') -- counted: a kick of the dead job is not the wave's any more
+	call('HINCRBY', wave, 'in', -1)
+	call('HINCRBY', wave, ok and 'ok' or 'bad', 1)
+	call('HINCRBY', wave, ok and 'r_ok' or 'r_bad', 1)
+	call('HINCRBY', sibling(job, 'wavesite:' .. name), at[1], -1)
+	if at[2] ~= '' then
+		call('HINCRBY', sibling(job, 'wavetgt'), at[2], -1)
+	end
+	if not ok then
+		call('HSET', sibling(job, 'wavebad:' .. name), uuid, err)
+	end
+	wave_judge(wave, now)
+end
+
+-- keys: wave waves ev; args: name kind args canary in_flight per_site ca ad stop_permille blackout
+-- who
+local function wave_create(keys, args)
+	if call('EXISTS', keys[1]) == 1 then
+		return STATE
+	end
+	local now = now_ms()
+	call('HSET', keys[1], 'st', 'draft', 'kind', args[2], 'args', args[3], 'canary', args[4],
+		'max', args[5], 'site', args[6], 'ca', args[7], 'ad', args[8], 'stop', args[9], 'black',
+		args[10], 'total', 0, 'ok', 0, 'bad', 0, 'skip', 0, 'in', 0, 'r_ok', 0, 'r_bad', 0, 'cr',
+		int(now))
+	call('ZADD', keys[2], int(now), args[1])
+	event(keys[3], 'wave', '', '', args[11], '', 'create ' .. args[1])
+	return 0
+end
+
+-- keys: wave todo; args: uuids. Answers how many were new.
+local function wave_add(keys, args)
+	if call('HGET', keys[1], 'st') ~= 'draft' then
+		return call('EXISTS', keys[1]) == 0 and MISSING or STATE
+	end
+	local n, added = call('ZCARD', keys[2]), 0
+	for i = 1, #args do
+		added = added + call('ZADD', keys[2], 'NX', n + i, args[i])
+	end
+	call('HINCRBY', keys[1], 'total', added)
+	return added
+end
+
+local WAVE_MOVES = { start = { draft = 1 }, pause = { running = 1 }, resume = { paused = 1 } }
+
+-- keys: wave ev; args: name move who. resume: what has failed so far is accepted, and the rate is of
+-- what follows.
+local function wave_move(keys, args)
+	local w = call('HMGET', keys[1], 'st')
+	if not w[1] then
+		return MISSING
+	elseif not WAVE_MOVES[args[2]][w[1]] then
+		return STATE
+	end
+	local now = now_ms()
+	if args[2] == 'pause' then
+		call('HSET', keys[1], 'st', 'paused', 'why', 'by ' .. args[3], 'st_ms', int(now))
+	else
+		call('HSET', keys[1], 'st', 'running', 'why', '', 'r_ok', 0, 'r_bad', 0, 'st_ms', int(now))
+		call('HSETNX', keys[1], 'first_ms', int(now))
+	end
+	event(keys[2], 'wave', '', '', args[3], '', args[2] .. ' ' .. args[1])
+	return 0
+end
+
+-- keys: wave todo wavebad. Answers {now, waiting, fields, device and reason of each failure}.
+local function wave_show(keys)
+	local fields = call('HGETALL', keys[1])
+	if #fields == 0 then
+		return { MISSING }
+	end
+	return { now_ms(), call('ZCARD', keys[2]), fields, call('HGETALL', keys[3]) }
+end
+
+-- keys: waves
+local function wave_list(keys)
+	return call('ZRANGE', keys[1], 0, -1)
+end
