@@ -164,16 +164,22 @@ void device_enter_setup(struct device *d, bool full)
 	ledger_uint(d->ledger, "to", d->state);
 	ledger_uint(d->ledger, "gen", d->generation);
 	ledger_end(d->ledger);
+	/* A partial one keeps the admin, the PSK pair and the names. SPEC: maintenance.md 6 */
+	struct settings before = d->set;
+	drop_store(d);
+	parts_free(d);
+	factory_settings(d);
+	default_certificate(d);
 	if (full) {
 		new_realm(d);
-		d->psk.typed = d->psk.typed && d->generation == 1; /* it leaves with the rest */
+		d->psk.typed = d->psk.typed && d->generation == 1;
 		d->next_psk.typed = false;
 		d->mebx_digest[0] = '\0';
 		first_password(d);
 		quirk_factory(d);
-		drop_store(d);
-		factory_settings(d);
-		default_certificate(d);
+	} else {
+		memcpy(d->set.host, before.host, sizeof before.host);
+		memcpy(d->set.domain, before.domain, sizeof before.domain);
 	}
 	if (d->next_psk.typed)
 		d->psk = d->next_psk;

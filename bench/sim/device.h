@@ -111,6 +111,8 @@ struct device {
 	struct rng rng;
 	struct rng draws[DRAW_N]; /* one per law: see laws.h */
 	const struct laws *laws;
+	const struct judge_hash *roots; /* that the release was made with */
+	size_t n_roots;
 	uint64_t faults;
 	uint32_t fault_values[FAULT_N];
 

@@ -94,6 +94,8 @@ static int make_devices(struct estate *e, struct error *err)
 		d->laws = &e->opts.laws;
 		d->addr = e->opts.first_address + (uint32_t)i;
 		d->pool = &e->pool;
+		d->roots = e->roots;
+		d->n_roots = e->n_roots;
 		d->ledger = &e->ledger;
 		d->as = personality_pick(&e->personalities, rng_unit(&d->rng));
 		dev_psk_make(&d->psk, o->seed, i, d->as->tls.psk ? o->psk : 0);

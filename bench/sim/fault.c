@@ -55,6 +55,8 @@ static const struct fault_info faults[FAULT_N] = {
 		"provisioning.md 5"},
 	[FAULT_LOCK_OUT] = {"lock-out", 1, 10,
 		"VALUE wrong logins by others when it comes up configured", "wsman.md 3.3"},
+	[FAULT_AUDIT_LOCK] = {"audit-lock", 1, 0,
+		"unprovision answers 2076: an auditor's lock is in the way", "maintenance.md 6"},
 	[FAULT_ACL_DROP] = {"acl-drop", 1, 0, "any ACL change forces a new login, in setup too",
 		"wsman.md 3.2"},
 };

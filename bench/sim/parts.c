@@ -3,7 +3,10 @@
 #include "bench/sim/parts.h"
 
 #include "bench/sim/classes/acl.h"
+#include "bench/sim/classes/boot.h"
+#include "bench/sim/classes/ipv6.h"
 #include "bench/sim/classes/kerberos.h"
+#include "bench/sim/classes/record.h"
 #include "bench/sim/classes/remote.h"
 #include "bench/sim/classes/trust.h"
 #include "bench/sim/classes/wifi.h"
@@ -23,6 +26,9 @@ static const struct {
 	[PART_WIFI] = {sizeof(struct wifi), &wifi_factory},
 	[PART_WIRED] = {sizeof(struct wired), &wired_factory},
 	[PART_REMOTE] = {sizeof(struct remote), &remote_factory},
+	[PART_NETWORK] = {sizeof(struct ipv6), &ipv6_factory},
+	[PART_BOOT] = {sizeof(struct boot), &boot_factory},
+	[PART_RECORD] = {sizeof(struct record), &record_factory},
 };
 
 const void *part_read(const struct device *d, enum part p)

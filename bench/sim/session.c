@@ -311,10 +311,10 @@ static void serve(struct session *s)
 			o->logged_in = false;
 		auth_reset(d);
 	}
-	if (a.restart)
-		restart(s, &a);
 	if (a.deaf_ms > 0)
 		close_port(d, a.deaf_ms);
+	if (a.restart)
+		restart(s, &a);
 	if (a.cut || a.freeze || s->fate == LOSS_HALF_OPEN) {
 		buf_free(&a.body);
 		if (a.cut)

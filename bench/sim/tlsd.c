@@ -4,6 +4,7 @@
  * for setup by PID and PPS, one for configured devices, shared by all; each connection gets the
  * certificate of its device, so that no device costs a context. SPEC: tls.md 2, 5, 14
  */
+#include "bench/sim/classes/record.h"
 #include "bench/sim/estate.h"
 
 #include "common/base/cert.h"
@@ -70,6 +71,7 @@ static int verify(X509_STORE_CTX *store, void *arg)
 	enum judge_code code = d->state == DEV_POST ? judge_admin(d, chain)
 						    : tlsd_judge(session_estate(ssl), d, chain);
 	if (code == JUDGE_OK) {
+		record_chain(session_device(ssl), X509_STORE_CTX_get0_untrusted(store));
 		X509_STORE_CTX_set_error(store, X509_V_OK);
 		return 1;
 	}

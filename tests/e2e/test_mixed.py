@@ -46,10 +46,12 @@ class Mixed(harness.SiteTest):
 
     @classmethod
     def setUpClass(cls):
+        # All say Hello at once: the more there are, the longer each waits for its share of the processors.
+        crowd = max(1, cls.DEVICES // 500)
         cls.SITE = {"devices": cls.DEVICES, "seed": cls.SEED, "conf": {"worker": {
             "max_attempts": 5, "retry_min_s": 1, "retry_max_s": 3,
-            "waits": {"connect_ms": 2000, "handshake_ms": 5000, "exchange_ms": 3000, "slow_exchange_ms": 8000,
-                      "reconnect_ms": 500, "password_ms": 1500}}}}
+            "waits": {"connect_ms": 2000 * crowd, "handshake_ms": 5000 * crowd, "exchange_ms": 3000 * crowd,
+                      "slow_exchange_ms": 8000 * crowd, "reconnect_ms": 500, "password_ms": 1500}}}}
         super().setUpClass()
 
     def run_estate(self):

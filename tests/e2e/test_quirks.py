@@ -42,6 +42,7 @@ RIGHT_END = {
     "admin-freeze": PROVISIONED,
     "lock-out": PROVISIONED,
     "acl-drop": PROVISIONED,
+    "audit-lock": PROVISIONED,
 }
 HEALTHY = 6
 # Quirks that only show when another one makes the server repeat itself.

@@ -177,7 +177,11 @@ struct class_def {
 	X(wifi_dot1x) X(credential_context) X(wifi_service) X(wired_settings) \
 	X(wired_profile) X(wired_context) X(mps) X(mps_login) X(remote_rule) \
 	X(remote_applies) X(remote_service) X(remote_capabilities) X(user_connection) \
-	X(environment)
+	X(environment) X(associated_power) X(power_service) X(os_power_service) \
+	X(power_capabilities) X(boot_setting) X(boot_capabilities) X(boot_source) \
+	X(boot_config) X(boot_service) X(chassis) X(card) X(bios) X(processor) X(chip) \
+	X(memory) X(media) X(system_package) X(host_ip) X(ipv6_port) X(provisioning_hash) \
+	X(record_log) X(tls_record) X(admin_record) X(audit_log) X(message_log)
 /* clang-format on */
 
 enum class_id {

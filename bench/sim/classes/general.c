@@ -4,6 +4,7 @@
  * SPEC: provisioning.md 3; wsman.md 6, 7
  */
 #include "bench/sim/classes/class.h"
+#include "bench/sim/classes/record.h"
 
 #include "common/base/codec.h"
 
@@ -326,6 +327,7 @@ static enum wfault commit(struct call *c)
 		return WF_NONE;
 	}
 	device_commit(d);
+	record_commit(d);
 	c->committed = true;
 	c->close = true;
 	c->cut = d->as->commit.cut || device_has(d, FAULT_COMMIT_CUT);
@@ -338,9 +340,24 @@ static enum wfault unprovision(struct call *c)
 		c->rv = RV_INVALID_STATE;
 		return WF_NONE;
 	}
+	if (device_has(c->d, FAULT_AUDIT_LOCK)) {
+		c->rv = RV_BLOCKING_COMPONENT;
+		return WF_NONE;
+	}
 	bool full = strcmp(c->method->name, "Unprovision") == 0;
+	if (full) /* somebody at the machine begins setup again */
+		c->deaf_ms = laws_compressed(c->d->laws, c->d->laws->reboot_ms);
 	device_enter_setup(c->d, full);
 	c->setup_again = c->close = true;
+	return WF_NONE;
+}
+
+/* SPEC: maintenance.md 6 */
+static enum wfault blocking(struct call *c)
+{
+	const uint32_t audit_log = 1;
+	if (device_has(c->d, FAULT_AUDIT_LOCK))
+		w_uint(&c->w, "Component", audit_log);
 	return WF_NONE;
 }
 
@@ -363,6 +380,7 @@ static const struct method setup_methods[] = {
 	{"Unprovision",
 		(const struct prop[]){{"ProvisioningMode", PT_UINT, PF_REQ, .max = 4}, {NULL}},
 		.mutates = true, .fn = unprovision},
+	{"GetUnprovisionBlockingComponents", NULL, .fn = blocking},
 	{"PartialUnprovision", NULL, .mutates = true, .fn = unprovision},
 	{"ResetFlashWearOutProtection", NULL, .mutates = true, .fn = nothing_to_do},
 	{NULL},
