@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
 #define SCS "AMT_SetupAndConfigurationService"
@@ -30,6 +31,30 @@
 		__VA_ARGS__}
 #define MADE(id_, name_, kind_, what_, ...) \
 	[id_] = {.name = name_, .kind = kind_, .action = what_, __VA_ARGS__}
+
+/* The rows of a setting: read and compare, write in one of two ways or both, read again. */
+#define SET_ROW(id_, name_, effect_, class_, action_, build_, read_, setting_, ...) \
+	[id_] = {.name = name_,                                                     \
+		.kind = KIND_CALL,                                                  \
+		.effect = effect_,                                                  \
+		.class_name = class_,                                               \
+		.action = action_,                                                  \
+		.build = build_,                                                    \
+		.interpret = read_,                                                 \
+		.setting = &setting_table[setting_],                                \
+		__VA_ARGS__}
+#define SET_GET(id_, name_, class_, setting_)                                                \
+	SET_ROW(id_, name_, EFFECT_READ, class_, "Get", setting_get_build, setting_get_read, \
+		setting_, .absent = ABSENT_SKIP)
+#define SET_STATE(id_, name_, class_, setting_)                                            \
+	SET_ROW(id_, name_, EFFECT_SET, class_, "RequestStateChange", setting_state_build, \
+		setting_write_read, setting_, .absent = ABSENT_SKIP)
+#define SET_PUT(id_, name_, class_, setting_)                                                 \
+	SET_ROW(id_, name_, EFFECT_SET, class_, "Put", setting_put_build, setting_write_read, \
+		setting_, .fault = setting_put_fault)
+#define SET_CHECK(id_, name_, class_, setting_)                                                  \
+	SET_ROW(id_, name_, EFFECT_READ, class_, "Get", setting_check_build, setting_check_read, \
+		setting_, .absent = ABSENT_FAIL)
 
 /* A class that is only read, where it exists. */
 #define READ_ALL(id_, name_, class_) LIST(id_, name_, class_, inventory, .absent = ABSENT_SKIP)
@@ -109,49 +134,46 @@ const struct step step_table[N_STEPS] = {
 		.effect = EFFECT_SET, .build = promote_build, .interpret = promote_read),
 	MADE(STEP_PSK_USED, "psk.used", KIND_WORK, "the pair of the Hello belongs to this device",
 		.build = psk_used_build),
+	MADE(STEP_CLEAN_DECIDE, "clean.decide", KIND_LOCAL, "what nothing refers to",
+		.build = clean_decide_build),
 	CALL(STEP_CLEAN_CERT, "clean.cert", EFFECT_SET, "AMT_PublicKeyCertificate", "Delete",
 		clean_cert, .fault = clean_refused),
 	CALL(STEP_CLEAN_KEY, "clean.key", EFFECT_SET, "AMT_PublicPrivateKeyPair", "Delete",
 		clean_key, .fault = clean_refused),
-	CALL(STEP_PING_PUT, "ping.put", EFFECT_SET, "AMT_GeneralSettings", "Put", ping_put,
-		.fault = name_put_fault),
-	CALL(STEP_REDIRECTION_GET, "redirection.get", EFFECT_READ, "AMT_RedirectionService", "Get",
-		redirection_get, .absent = ABSENT_SKIP),
-	CALL(STEP_REDIRECTION_SET, "redirection.set", EFFECT_SET, "AMT_RedirectionService",
-		"RequestStateChange", redirection_set, .absent = ABSENT_SKIP),
-	CALL(STEP_REDIRECTION_PUT, "redirection.put", EFFECT_SET, "AMT_RedirectionService", "Put",
-		redirection_put),
-	CALL(STEP_KVM_GET, "kvm.get", EFFECT_READ, "CIM_KVMRedirectionSAP", "Get", kvm_get,
-		.absent = ABSENT_SKIP),
-	CALL(STEP_KVM_SET, "kvm.set", EFFECT_SET, "CIM_KVMRedirectionSAP", "RequestStateChange",
-		kvm_set, .absent = ABSENT_SKIP),
-	CALL(STEP_CONSENT_GET, "consent.get", EFFECT_READ, "IPS_OptInService", "Get", consent_get,
-		.fault = consent_get_fault),
-	CALL(STEP_CONSENT_PUT, "consent.put", EFFECT_SET, "IPS_OptInService", "Put", consent_put),
-	CALL(STEP_KVM_SETTINGS_GET, "kvm.settings.get", EFFECT_READ,
-		"IPS_KVMRedirectionSettingData", "Get", kvm_settings_get, .absent = ABSENT_SKIP),
-	CALL(STEP_KVM_SETTINGS_PUT, "kvm.settings.put", EFFECT_SET, "IPS_KVMRedirectionSettingData",
-		"Put", kvm_settings_put),
-	CALL(STEP_WEBUI_GET, "webui.get", EFFECT_READ, "AMT_WebUIService", "Get", webui_get,
-		.absent = ABSENT_SKIP),
-	CALL(STEP_WEBUI_SET, "webui.set", EFFECT_SET, "AMT_WebUIService", "RequestStateChange",
-		webui_set, .absent = ABSENT_SKIP),
+	MADE(STEP_PING_COMPARE, "ping.compare", KIND_LOCAL, "compare what was read",
+		.build = general_compare_build, .class_name = "AMT_GeneralSettings",
+		.setting = &setting_table[SETTING_GENERAL]),
+	SET_PUT(STEP_PING_PUT, "ping.put", "AMT_GeneralSettings", SETTING_GENERAL),
+	SET_GET(STEP_REDIRECTION_GET, "redirection.get", "AMT_RedirectionService",
+		SETTING_REDIRECTION),
+	SET_STATE(STEP_REDIRECTION_SET, "redirection.set", "AMT_RedirectionService",
+		SETTING_REDIRECTION),
+	SET_PUT(STEP_REDIRECTION_PUT, "redirection.put", "AMT_RedirectionService",
+		SETTING_REDIRECTION),
+	SET_GET(STEP_KVM_GET, "kvm.get", "CIM_KVMRedirectionSAP", SETTING_KVM),
+	SET_STATE(STEP_KVM_SET, "kvm.set", "CIM_KVMRedirectionSAP", SETTING_KVM),
+	SET_GET(STEP_CONSENT_GET, "consent.get", "IPS_OptInService", SETTING_CONSENT),
+	SET_PUT(STEP_CONSENT_PUT, "consent.put", "IPS_OptInService", SETTING_CONSENT),
+	SET_GET(STEP_KVM_SETTINGS_GET, "kvm.settings.get", "IPS_KVMRedirectionSettingData",
+		SETTING_KVM_POLICY),
+	SET_PUT(STEP_KVM_SETTINGS_PUT, "kvm.settings.put", "IPS_KVMRedirectionSettingData",
+		SETTING_KVM_POLICY),
+	SET_GET(STEP_WEBUI_GET, "webui.get", "AMT_WebUIService", SETTING_WEBUI),
+	SET_STATE(STEP_WEBUI_SET, "webui.set", "AMT_WebUIService", SETTING_WEBUI),
 	LIST(STEP_POWER_LIST, "power.list", "AMT_SystemPowerScheme", power_list,
 		.absent = ABSENT_SKIP, .end = power_list_end),
 	LIST(STEP_POWER_CURRENT, "power.current", "CIM_ElementSettingData", power_current,
-		.absent = ABSENT_SKIP),
+		.absent = ABSENT_SKIP, .end = power_current_end),
 	CALL(STEP_POWER_SET, "power.set", EFFECT_SET, "AMT_SystemPowerScheme", "SetPowerScheme",
 		power_set, .fault = power_set_fault),
-	CALL(STEP_CHECK_GENERAL, "check.general", EFFECT_READ, "AMT_GeneralSettings", "Get",
-		check_general),
-	CALL(STEP_CHECK_REDIRECTION, "check.redirection", EFFECT_READ, "AMT_RedirectionService",
-		"Get", check_redirection),
-	CALL(STEP_CHECK_KVM, "check.kvm", EFFECT_READ, "CIM_KVMRedirectionSAP", "Get", check_kvm),
-	CALL(STEP_CHECK_CONSENT, "check.consent", EFFECT_READ, "IPS_OptInService", "Get",
-		check_consent),
-	CALL(STEP_CHECK_KVM_SETTINGS, "check.kvm.settings", EFFECT_READ,
-		"IPS_KVMRedirectionSettingData", "Get", check_kvm_settings),
-	CALL(STEP_CHECK_WEBUI, "check.webui", EFFECT_READ, "AMT_WebUIService", "Get", check_webui),
+	SET_CHECK(STEP_CHECK_GENERAL, "check.general", "AMT_GeneralSettings", SETTING_GENERAL),
+	SET_CHECK(STEP_CHECK_REDIRECTION, "check.redirection", "AMT_RedirectionService",
+		SETTING_REDIRECTION),
+	SET_CHECK(STEP_CHECK_KVM, "check.kvm", "CIM_KVMRedirectionSAP", SETTING_KVM),
+	SET_CHECK(STEP_CHECK_CONSENT, "check.consent", "IPS_OptInService", SETTING_CONSENT),
+	SET_CHECK(STEP_CHECK_KVM_SETTINGS, "check.kvm.settings", "IPS_KVMRedirectionSettingData",
+		SETTING_KVM_POLICY),
+	SET_CHECK(STEP_CHECK_WEBUI, "check.webui", "AMT_WebUIService", SETTING_WEBUI),
 	LIST(STEP_CHECK_POWER, "check.power", "CIM_ElementSettingData", check_power,
 		.end = check_power_end),
 
@@ -188,12 +210,13 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 
 static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
 	STEP_VERIFY_GENERAL, STEP_VERIFY_ADMIN, STEP_ADMIN_SET, STEP_PROMOTE, STEP_PSK_USED,
-	STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_CLEAN_CERT, STEP_CLEAN_KEY,
-	STEP_PING_PUT, STEP_REDIRECTION_GET, STEP_REDIRECTION_SET, STEP_REDIRECTION_PUT,
-	STEP_KVM_GET, STEP_CONSENT_GET, STEP_CONSENT_PUT, STEP_KVM_SETTINGS_GET, STEP_KVM_SET,
-	STEP_KVM_SETTINGS_PUT, STEP_WEBUI_GET, STEP_WEBUI_SET, STEP_POWER_LIST, STEP_POWER_CURRENT,
-	STEP_POWER_SET, STEP_CHECK_GENERAL, STEP_CHECK_REDIRECTION, STEP_CHECK_KVM,
-	STEP_CHECK_CONSENT, STEP_CHECK_KVM_SETTINGS, STEP_CHECK_WEBUI, STEP_CHECK_POWER};
+	STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_CLEAN_DECIDE, STEP_CLEAN_CERT,
+	STEP_CLEAN_KEY, STEP_PING_COMPARE, STEP_PING_PUT, STEP_REDIRECTION_GET,
+	STEP_REDIRECTION_SET, STEP_REDIRECTION_PUT, STEP_KVM_GET, STEP_CONSENT_GET,
+	STEP_CONSENT_PUT, STEP_KVM_SETTINGS_GET, STEP_KVM_SET, STEP_KVM_SETTINGS_PUT,
+	STEP_WEBUI_GET, STEP_WEBUI_SET, STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET,
+	STEP_CHECK_GENERAL, STEP_CHECK_REDIRECTION, STEP_CHECK_KVM, STEP_CHECK_CONSENT,
+	STEP_CHECK_KVM_SETTINGS, STEP_CHECK_WEBUI, STEP_CHECK_POWER};
 
 /* What every upkeep plan begins with: the device of the record, and a password that is decided. */
 #define OPENING \

@@ -19,6 +19,7 @@
 
 struct buf;
 struct session;
+struct setting;
 
 /* What a row does to the device; decides about lease and write-ahead. SPEC: D8, D13, D14 */
 enum effect {
@@ -79,8 +80,10 @@ enum step_id {
 	STEP_VERIFY_ADMIN,
 	STEP_PROMOTE,
 	STEP_PSK_USED,
+	STEP_CLEAN_DECIDE,
 	STEP_CLEAN_CERT,
 	STEP_CLEAN_KEY,
+	STEP_PING_COMPARE,
 	STEP_PING_PUT,
 	STEP_REDIRECTION_GET,
 	STEP_REDIRECTION_SET,
@@ -178,6 +181,7 @@ struct step {
 	struct verdict (*fault)(struct session *s, enum wsman_reaction reaction);
 	/** LIST: after the last item. Others NULL. */
 	struct verdict (*end)(struct session *s);
+	const struct setting *setting; /* what it reads, writes or checks; steps/setting.h */
 };
 
 struct plan {

@@ -26,6 +26,7 @@
 #include "worker/plan.h"
 #include "worker/psk.h"
 #include "worker/resolve/resolve.h"
+#include "worker/steps/setting.h"
 #include "worker/trust.h"
 
 struct worker;
@@ -87,19 +88,17 @@ struct observed {
 	struct wsman_object general;    /* AMT_GeneralSettings as read */
 	struct wsman_object tls_remote; /* AMT_TLSSettingData, remote instance */
 	bool tls_fixed;                 /* it cannot accept plain connections: never write that */
-	struct wsman_object redirection, consent, kvm_settings;
-	uint32_t ta0; /* device clock */
+	uint32_t ta0;                   /* device clock */
 	uint8_t otp[RESOLVE_OTP_MAX];
 	bool have_otp;
 	struct listed *certs, *keys;
 	char context_cert[CHECKPOINT_HANDLE_MAX + 1]; /* certificate in use for TLS; "" = none */
 	char collection[CHECKPOINT_HANDLE_MAX + 1];   /* the device's name of the endpoints */
 	bool have_context;
-	uint64_t kvm_state, webui_state, redirection_state;
+	struct setting_seen settings[N_SETTINGS];
 	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
 	char scheme_guid[64];
-	bool no_consent_service;                      /* 6.x: consent is in the KVM settings */
-	uint32_t written;                             /* bit per STEP_CHECK_* row: verify it */
+	bool power_written;                           /* to be read again */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */
 };
 

@@ -157,6 +157,16 @@ static void record_unconfigured(struct session *s, struct record *r)
 	add(r, "unconf", "1");
 }
 
+/* An inventory, or what differed from the profile; no difference clears those of before. */
+static void record_report(struct session *s, struct record *r)
+{
+	const char *field = s->kind == JOB_INVENTORY ? "inv" : "diff";
+	if (s->report.len == 0)
+		clear(r, field);
+	else if (buf_add(&s->report, "", 1) == 0)
+		add(r, field, (const char *)s->report.data);
+}
+
 static void record_success(struct session *s, struct record *r)
 {
 	if (s->kind == JOB_UNCONFIGURE) {
@@ -164,8 +174,7 @@ static void record_success(struct session *s, struct record *r)
 		return;
 	}
 	record_visit(s, r);
-	if (s->kind == JOB_INVENTORY && buf_add(&s->report, "", 1) == 0)
-		add(r, "inv", (const char *)s->report.data);
+	record_report(s, r);
 	certificate_texts(s, r);
 	add(r, "cert_fp", s->cert_fp);
 	add(r, "cert_serial", r->serial);

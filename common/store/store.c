@@ -306,6 +306,7 @@ static const struct field_row device_rows[] = {
 	DEV("wave", FIELD_TEXT, wave),
 	DEV("cert_end", FIELD_U64, cert_end_ms),
 	DEV("inv", FIELD_TEXT, inv),
+	DEV("diff", FIELD_TEXT, diff),
 	DEV("dek", FIELD_BLOB, dek),
 	DEV("sec_cur", FIELD_BLOB, sec_cur),
 	DEV("sec_prev", FIELD_BLOB, sec_prev),

@@ -115,6 +115,7 @@ struct store_device {
 	const char *wave;
 	uint64_t cert_end_ms; /* notAfter of its certificate */
 	const char *inv;      /* newest inventory: lines "class.property<TAB>value" */
+	const char *diff;     /* newest comparison: lines "class<TAB>property<TAB>have<TAB>want" */
 	struct store_blob dek, sec_cur, sec_prev, sec_pend;
 };
 

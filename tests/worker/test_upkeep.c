@@ -72,6 +72,51 @@ static void test_maintain_changed(void **state)
 	assert_int_equal(fake_store.n_steps, 1);
 }
 
+/* A dry run says what it would write, and writes nothing; the run after it does; then all is well.
+ */
+static void test_check(void **state)
+{
+	(void)state;
+	in_service();
+	w.profiles.items[0].features.web_ui = false;
+	w.profiles.items[0].features.sol = false;
+	w.profiles.items[0].features.ping = false;
+	w.profiles.items[0].power = PROFILE_POWER_S0;
+	upkeep("check", "");
+	assert_done();
+	assert_int_equal(fake_store.n_steps, 0);
+	assert_string_equal(dev.webui, "2");
+	assert_string_equal(dev.redirection, "32771");
+	assert_string_equal(dev.ping, "true");
+	static const char differences[] =
+		"AMT_GeneralSettings\tPingResponseEnabled\ttrue\tfalse\n"
+		"AMT_GeneralSettings\tRmcpPingResponseEnabled\ttrue\tfalse\n"
+		"AMT_RedirectionService\tEnabledState\t32771\t32769\n"
+		"AMT_WebUIService\tEnabledState\t2\t3\n"
+		"AMT_SystemPowerScheme\tInstanceID\tS3\tS0\n";
+	assert_string_equal(fake_store_field("diff"), differences);
+	upkeep("maintain", "");
+	assert_done();
+	assert_string_equal(fake_store_field("diff"), differences);
+	assert_string_equal(dev.webui, "3");
+	assert_string_equal(dev.redirection, "32769");
+	assert_string_equal(dev.ping, "false");
+	upkeep("check", "");
+	assert_done();
+	assert_string_equal(fake_store_field("diff"), "");
+}
+
+/* What a firmware lacks is said with its reason, at setup too, and is no difference. */
+static void test_lacks(void **state)
+{
+	(void)state;
+	fresh();
+	dev.mebx_kvm_off = true;
+	visit();
+	assert_string_equal(fake_store_field("diff"),
+		"CIM_KVMRedirectionSAP\t\t\tnot applicable: KVM is switched off in the MEBx\n");
+}
+
 static void test_other_profile(void **state)
 {
 	(void)state;
@@ -219,6 +264,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_maintain_same),
 		cmocka_unit_test(test_maintain_changed),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_lacks),
 		cmocka_unit_test(test_other_profile),
 		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_changed_hands),

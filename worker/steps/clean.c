@@ -36,6 +36,29 @@ static bool kept(const struct session *s, const struct listed *c)
 	       (ours->len && c->der_len == ours->len && memcmp(c->der, ours->data, ours->len) == 0);
 }
 
+static bool bound(const struct session *s, const struct listed *key)
+{
+	for (const struct listed *c = s->o.certs; c; c = c->next)
+		if (cert_has_key(c, key->der, key->der_len))
+			return true;
+	return false;
+}
+
+/* Say what the rows that follow delete. A key whose certificate goes here follows it. */
+enum build clean_decide_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	if (!s->o.context_cert[0])
+		return BUILD_SKIP;
+	for (const struct listed *c = s->o.certs; c; c = c->next)
+		if (!kept(s, c))
+			setting_report(s, "AMT_PublicKeyCertificate", "InstanceID", c->handle, "");
+	for (const struct listed *k = s->o.keys; k; k = k->next)
+		if (!bound(s, k))
+			setting_report(s, "AMT_PublicPrivateKeyPair", "InstanceID", k->handle, "");
+	return BUILD_SKIP;
+}
+
 enum build clean_cert_build(struct session *s, struct wsman_request *rq)
 {
 	if (!s->o.context_cert[0])
@@ -51,14 +74,6 @@ struct verdict clean_cert_read(struct session *s, const struct wsman_message *m)
 	(void)m;
 	forget(&s->o.certs, s->o.clean_handle);
 	return v_again(0);
-}
-
-static bool bound(const struct session *s, const struct listed *key)
-{
-	for (const struct listed *c = s->o.certs; c; c = c->next)
-		if (cert_has_key(c, key->der, key->der_len))
-			return true;
-	return false;
 }
 
 enum build clean_key_build(struct session *s, struct wsman_request *rq)

@@ -35,10 +35,11 @@ struct verdict power_list_read(struct session *s, const struct wsman_message *m)
 	return v_next();
 }
 
+/* Without such a package it stays as it is. */
 struct verdict power_list_end(struct session *s)
 {
-	if (!s->o.scheme_want[0]) /* this firmware has no such package: it stays as it is */
-		checkpoint_skip(&s->ck, s->row->name);
+	if (!s->o.scheme_want[0])
+		setting_lacks(s, "no such power package");
 	return v_next();
 }
 
@@ -63,6 +64,14 @@ struct verdict power_current_read(struct session *s, const struct wsman_message 
 	return v_next();
 }
 
+struct verdict power_current_end(struct session *s)
+{
+	if (strcmp(s->o.scheme_want, s->o.scheme_now) != 0)
+		setting_report(s, "AMT_SystemPowerScheme", "InstanceID", s->o.scheme_now,
+			s->o.scheme_want);
+	return v_next();
+}
+
 enum build power_set_build(struct session *s, struct wsman_request *rq)
 {
 	if (!s->o.scheme_want[0] || strcmp(s->o.scheme_want, s->o.scheme_now) == 0)
@@ -82,7 +91,7 @@ enum build power_set_build(struct session *s, struct wsman_request *rq)
 struct verdict power_set_read(struct session *s, const struct wsman_message *m)
 {
 	(void)m;
-	s->o.written |= 1u << (STEP_CHECK_POWER - STEP_CHECK_GENERAL);
+	s->o.power_written = true;
 	return v_next();
 }
 
@@ -97,7 +106,7 @@ struct verdict power_set_fault(struct session *s, enum wsman_reaction reaction)
 enum build check_power_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
-	if (!(s->o.written & (1u << (STEP_CHECK_POWER - STEP_CHECK_GENERAL))))
+	if (!s->o.power_written)
 		return BUILD_SKIP;
 	s->o.scheme_now[0] = '\0';
 	return BUILD_SEND;

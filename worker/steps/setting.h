@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings: objects of a device that a profile has wishes about. One mechanism for all: read the
+ * object, compare the wished properties, write the object only when one differs, read it again.
+ * First setup, repair of drift and dry run are the same rows; a dry run does not send the writes.
+ * To add one: a line in setting_table, its wish function, its rows in plan.c.
+ * Glossary: a *wish* is a property and the value that the profile wants of it; a setting is
+ * *lacking* when the firmware has no such class, and nothing is wished of it then.
+ * SPEC: provisioning.md 4; wsman.md 4 "Put rule"
+ */
+#ifndef MUSTER_WORKER_SETTING_H
+#define MUSTER_WORKER_SETTING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/wsman/object.h"
+
+struct profile;
+struct session;
+
+enum setting_id {
+	SETTING_GENERAL,
+	SETTING_REDIRECTION,
+	SETTING_KVM,
+	SETTING_CONSENT,
+	SETTING_KVM_POLICY,
+	SETTING_WEBUI,
+	N_SETTINGS
+};
+
+#define WISHES_MAX  8  /* properties of one object */
+#define DROPPED_MAX 2  /* properties of one object that no Put may carry */
+#define VALUE_MAX   24 /* text of a number or a switch */
+
+enum wish_kind { WISH_BOOL, WISH_UINT };
+
+struct wish {
+	const char *property;
+	enum wish_kind kind;
+	uint64_t want;
+};
+
+/* What a profile wants of one object, filled by a wish function. */
+struct wishes {
+	const struct session *s;
+	const struct wsman_node *have; /* the object as read */
+	struct wish items[WISHES_MAX];
+	size_t n;
+	bool overfull; /* a wish function has more than fit: a mistake of ours */
+};
+
+struct setting {
+	unsigned since; /* first AMT release that has the class; 0 = ask the device */
+	bool (*asked)(const struct session *s); /* whether the profile needs it; NULL = always */
+	void (*wish)(struct wishes *w);
+	/** Why the object must stay as it is, or NULL; NULL function = it never must. */
+	const char *(*fixed)(const struct wsman_node *have);
+	/** What else the object tells; NULL = nothing. */
+	void (*note)(struct session *s, const struct wsman_node *have);
+	const char *state;                /* property that RequestStateChange writes */
+	const char *dropped[DROPPED_MAX]; /* read-only or secret: left out of a Put */
+	const char *demanded; /* some firmware wants it in a Put without having sent it */
+};
+
+/* What a visit knows about one setting. */
+struct setting_seen {
+	struct wsman_object object; /* kept for Put */
+	bool read, lacking;
+	bool state_differs, put_differs;
+	bool written; /* to be read again */
+	uint32_t state;
+};
+
+extern const struct setting setting_table[N_SETTINGS];
+
+/** Add a wish. */
+void wish_bool(struct wishes *w, const char *property, bool want);
+void wish_uint(struct wishes *w, const char *property, uint64_t want);
+
+/** The firmware lacks what the present row is about: record it with the reason. */
+void setting_lacks(struct session *s, const char *reason);
+
+/** Take back a difference that was found: this device cannot have it. */
+void setting_leave(struct session *s, enum setting_id id, const char *class_name, const char *why);
+
+/** A line of the report: what differs, "class<TAB>property<TAB>have<TAB>want". What does not fit
+ * is left out: a report is for people. Not of a first setup, where all differs; lacks are. */
+void setting_report(struct session *s, const char *class_name, const char *property,
+	const char *have, const char *want);
+
+/* The wish functions and conditions that the table names. features.c */
+void general_wish(struct wishes *w);
+void redirection_wish(struct wishes *w);
+void kvm_wish(struct wishes *w);
+void consent_wish(struct wishes *w);
+const char *consent_fixed(const struct wsman_node *have);
+bool kvm_policy_asked(const struct session *s);
+void kvm_policy_wish(struct wishes *w);
+void kvm_policy_note(struct session *s, const struct wsman_node *have);
+void webui_wish(struct wishes *w);
+
+#endif
