@@ -178,7 +178,7 @@ class Site:
     """Keys, certificates, configuration, Redis and a node in one temporary folder."""
 
     def __init__(self, build, devices=1000, seed=1, listeners=2, brokers=1, workers=0, conf=None, profile=None,
-                 durability="strict", provisioning_bits=2048, strong_chain=False):
+                 durability="strict", provisioning_bits=2048, strong_chain=False, profiles=None):
         self.bin = pathlib.Path(build).resolve() / "bin"
         # Short: the path of a unix socket has at most 107 characters.
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="muster-"))
@@ -197,6 +197,8 @@ class Site:
         self.root = self.dir / "roots.pem"
         self.root.write_text("".join(pair[2].read_text() for pair in (usual, strong) if pair))
         self._write_files(listeners, brokers, workers, conf or {}, profile)
+        for name, text in (profiles or {}).items():  # besides the default one
+            (self.dir / f"profiles/{name}.yaml").write_text(text)
 
     # ---- set-up ------------------------------------------------------------------------------
 
