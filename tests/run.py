@@ -117,6 +117,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one build and the unit tests only")
     parser.add_argument("--lint", action="store_true", help="the static checks only")
     parser.add_argument("--e2e", nargs="*", metavar="NAME", help="the end-to-end tests only (all, or those named)")
+    parser.add_argument("--all", action="store_true", help="everything, the large foreign clients included")
     parser.add_argument("--foreign", action="store_true", help="the large foreign clients only (MeshCentral, from npm)")
     args = parser.parse_args()
     tally = Tally()
@@ -133,7 +134,10 @@ def main():
         if not args.lint:
             build(tally, "asan") and ctest(tally, "asan")
             build(tally, "tsan") and ctest(tally, "tsan", "-R", THREADED)
-            build(tally, "release") and e2e(tally, [])
+            if build(tally, "release"):
+                e2e(tally, [])
+                if args.all:
+                    foreign(tally)
     for name in tally.skipped:
         print(f"skipped: {name}")
     for name in tally.failed:
