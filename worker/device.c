@@ -39,7 +39,8 @@ static int env_load_chain(struct device_env *env, const struct conf_chain *c, st
 int device_env_open(
 	struct device_env *env, uv_loop_t *loop, const struct conf_worker *conf, struct error *err)
 {
-	*env = (struct device_env){.loop = loop, .conf = conf};
+	*env = (struct device_env){.loop = loop, .conf = conf, .opening_max = DEVICE_OPENING_MAX};
+	TAILQ_INIT(&env->waiting);
 	for (uint32_t i = 0; i < conf->n_provisioning; i++) {
 		int rc = env_load_chain(env, &conf->provisioning[i], err);
 		if (rc < 0) {
@@ -63,6 +64,49 @@ void device_env_close(struct device_env *env)
 		wsman_reader_free(env->readers[i]);
 	*env = (struct device_env){0};
 }
+
+/* ---- turns ------------------------------------------------------------------------------------
+ */
+
+/* @return false: in the list, device_resume() follows when it is this device's turn */
+static bool take_turn(struct device *d)
+{
+	struct device_env *env = d->env;
+	if (d->opening)
+		return true;
+	if (env->n_opening < env->opening_max) {
+		env->n_opening++;
+		d->opening = true;
+		return true;
+	}
+	if (!d->waits)
+		TAILQ_INSERT_TAIL(&env->waiting, d, turn);
+	d->waits = true;
+	return false;
+}
+
+/* The turn is over, or not wanted any more: it goes to the first who waits. */
+static void end_turn(struct device *d)
+{
+	struct device_env *env = d->env;
+	struct device *next = TAILQ_FIRST(&env->waiting);
+	if (d->waits)
+		TAILQ_REMOVE(&env->waiting, d, turn);
+	d->waits = false;
+	if (!d->opening)
+		return;
+	d->opening = false;
+	env->n_opening--;
+	if (!next)
+		return;
+	TAILQ_REMOVE(&env->waiting, next, turn);
+	next->waits = false;
+	(void)take_turn(next);
+	boot_timer_set_in(&next->timer, 0);
+}
+
+/* ---- contexts ---------------------------------------------------------------------------------
+ */
 
 static int make_setup_ctx(
 	SSL_CTX **out, const struct provcert *pc, enum tls_profile profile, struct error *err)
@@ -154,6 +198,7 @@ void device_reader_put(struct device *d)
 
 void device_drop(struct device *d)
 {
+	end_turn(d);
 	http_close(d->http);
 	d->http = NULL;
 	d->ready = d->connecting = d->calling = false;
@@ -220,6 +265,7 @@ void device_on_closed(struct http_client *h, const struct error *err, void *arg)
 	enum http_stage stage = http_stage(h);
 	d->http = NULL;
 	d->ready = false;
+	end_turn(d);
 	if (!was_ready && f.phase == CONN_PHASE_CONNECT) {
 		device_fail(d, DEVICE_UNREACHABLE, &why);
 	} else if (!was_ready) {
@@ -280,6 +326,7 @@ void device_on_ready(struct http_client *h, void *arg)
 	struct device *d = arg;
 	struct error err = {0};
 	SSL *ssl = conn_ssl(http_conn(h));
+	end_turn(d);
 	note_handshake(d, ssl);
 	if (shows_chain(d) && tls_proof_check(&d->proof, &err) < 0) {
 		refuse_proof(d, &err);
@@ -330,6 +377,8 @@ void device_open(struct device *d)
 	struct error err = {0};
 	const struct conf_waits *w = &d->env->conf->waits;
 	int rc = 0;
+	if (!take_turn(d))
+		return;
 	SSL_CTX *ctx = NULL;
 	if (shows_chain(d) && d->n_order == 0)
 		rc = error_set(&err, E_CONFIG, "no provisioning certificate fits this device");

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 #include "common/base/arena.h"
@@ -34,6 +35,11 @@
 #define DEVICE_LOGINS_MAX  3  /* wrong passwords per visit. SPEC: wsman.md 3.3, ruling 17 */
 #define DEVICE_READERS_MAX 64 /* idle parsers kept; more are made and freed as answers overlap */
 
+/* Handshakes of a process at a time: what one core gets through in a second or two, well within a
+ * device's patience and our own waits.handshake_ms. The others wait their turn before they connect;
+ * with all at once, each would take as long as all together, and look like a silent device. */
+#define DEVICE_OPENING_MAX 512
+
 /* Shared by all sessions of a process: contexts are built once per profile and chain. */
 struct device_env {
 	uv_loop_t *loop;
@@ -44,6 +50,8 @@ struct device_env {
 	SSL_CTX *bare[TLS_PROFILES]; /* without a certificate of ours: configured devices, PSK */
 	struct wsman_reader *readers[DEVICE_READERS_MAX];
 	size_t n_readers;
+	unsigned n_opening, opening_max;         /* connections that are being made */
+	TAILQ_HEAD(device_list, device) waiting; /* for a turn to make one */
 };
 
 /** Load the provisioning certificates. @return 0; E_CONFIG names file and defect */
@@ -111,8 +119,11 @@ struct device {
 	size_t order[CONF_CHAINS_MAX]; /* setup: chains that fit, best first */
 	size_t n_order, at;
 	struct http_client *http; /* NULL = no connection */
-	bool ready;               /* connected and judged */
-	bool worked;              /* an exchange succeeded in this role */
+	bool opening;             /* has a turn: counted in env->n_opening */
+	bool waits;               /* for a turn: in env->waiting */
+	TAILQ_ENTRY(device) turn;
+	bool ready;  /* connected and judged */
+	bool worked; /* an exchange succeeded in this role */
 	struct tls_proof proof;
 	char fp3[DEVCERT_FP_HEX + 1]; /* index 3 of an on-die chain: fixed per machine; "" = none */
 	struct boot_timer timer;      /* rung and password pauses */

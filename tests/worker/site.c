@@ -190,6 +190,8 @@ int site_setup(void **state)
 	w.profiles.n = 1;
 	w.env.loop = &loop;
 	w.env.conf = &conf.worker;
+	w.env.opening_max = DEVICE_OPENING_MAX;
+	TAILQ_INIT(&w.env.waiting);
 	if (load_chain(&w.env.certs[0], pki.prov, pki.prov_key, &err) < 0)
 		fail_msg("%s", err.text);
 	w.env.n_certs = 1;
