@@ -4,6 +4,7 @@
  * test): what is accepted closes with FIN, everything else with RST, and every case is counted.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <sys/resource.h>
 
 #include "tests/listener/harness.h"
@@ -397,7 +398,9 @@ static void proxy_say(int fd, const uint8_t *body, size_t len, bool local)
 		header[12] = 0x20;
 	assert_int_equal(send(fd, header, 7, 0), 7); /* in pieces */
 	assert_int_equal(send(fd, header + 7, sizeof header - 7, 0), sizeof header - 7);
-	assert_int_equal(send(fd, body, len, 0), (ssize_t)len);
+	/* A source over its limit is reset as soon as the header is read. */
+	ssize_t sent = send(fd, body, len, 0);
+	assert_true(sent == (ssize_t)len || errno == ECONNRESET || errno == EPIPE);
 }
 
 static void test_proxy(void **state)
