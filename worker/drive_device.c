@@ -278,7 +278,7 @@ static void on_fault(struct session *s, const struct wsman_message *m)
 		}
 	}
 	if (r == WSMAN_REACT_ABSENT && row->absent == ABSENT_SKIP) {
-		setting_lacks(s, "the firmware does not have it");
+		setting_lacks(s, NOT_THERE);
 		go(s, VERDICT_NEXT, 0, 0);
 	} else if (r == WSMAN_REACT_BUSY) {
 		again_later(s, SESSION_BUSY_TRIES, "busy", m->fault.subcode);
@@ -392,7 +392,7 @@ static void on_http(struct session *s, const struct error *err)
 	bool option = s->plan != PLAN_SETUP && s->row->effect == EFFECT_READ &&
 		      s->row->absent == ABSENT_SKIP;
 	if (status == 400 && option) { /* some firmware says so of a class it lacks. SPEC: P 4 */
-		setting_lacks(s, "the firmware does not have it");
+		setting_lacks(s, NOT_THERE);
 		go(s, VERDICT_NEXT, 0, 0);
 		return;
 	}

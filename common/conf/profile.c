@@ -75,6 +75,13 @@ static const cyaml_schema_field_t feature_rows[] = {
 	ROW_BOOL(struct profile_features, ping),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t timeout_rows[] = {
+	ROW_UINT(struct profile_timeouts, idle_wake_min),
+	ROW_UINT(struct profile_timeouts, kvm_session_min),
+	ROW_UINT(struct profile_timeouts, consent_code_s),
+	ROW_UINT(struct profile_timeouts, consent_display_s),
+	CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t profile_rows[] = {
 	ROW_TEXT(struct profile, name),
 	ROW_ENUM(struct profile, control_mode, control_words),
@@ -84,6 +91,7 @@ static const cyaml_schema_field_t profile_rows[] = {
 	ROW_SECTION(struct profile, tls, tls_rows),
 	ROW_SECTION(struct profile, features, feature_rows),
 	ROW_ENUM(struct profile, user_consent, consent_words),
+	ROW_SECTION(struct profile, timeouts, timeout_rows),
 	ROW_ENUM(struct profile, power, power_words),
 	ROW_ENUM(struct profile, rehello, rehello_words),
 	CYAML_FIELD_END,
@@ -94,6 +102,10 @@ static const cyaml_schema_value_t profile_top = {
 static const struct yaml_range profile_ranges[] = {
 	{"tls.validity_days", 1, 3650},
 	{"tls.key_bits", 1024, 3072},
+	{"timeouts.idle_wake_min", 0, 65535},
+	{"timeouts.kvm_session_min", 0, 255},
+	{"timeouts.consent_code_s", 0, 65535},
+	{"timeouts.consent_display_s", 0, 65535},
 	{0},
 };
 

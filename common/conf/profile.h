@@ -54,6 +54,14 @@ struct profile_features {
 	bool sol, ider, kvm, web_ui, ping;
 };
 
+/* 0 = as the device has it. */
+struct profile_timeouts {
+	uint32_t idle_wake_min;     /* the management engine sleeps after so long in Sx */
+	uint32_t kvm_session_min;   /* a remote desktop without traffic ends */
+	uint32_t consent_code_s;    /* a consent code that nobody enters is void */
+	uint32_t consent_display_s; /* ... and leaves the screen */
+};
+
 struct profile {
 	char name[CONF_TEXT_MAX];
 	enum profile_control_mode control_mode;
@@ -62,6 +70,7 @@ struct profile {
 	struct profile_tls tls;
 	struct profile_features features;
 	enum profile_consent user_consent;
+	struct profile_timeouts timeouts;
 	enum profile_power power;
 	enum profile_rehello rehello;
 };

@@ -117,6 +117,19 @@ static void test_lacks(void **state)
 		"CIM_KVMRedirectionSAP\t\t\tnot applicable: KVM is switched off in the MEBx\n");
 }
 
+/* A property that this firmware does not have: said, not written. */
+static void test_lacks_property(void **state)
+{
+	(void)state;
+	in_service();
+	w.profiles.items[0].timeouts.idle_wake_min = 30;
+	upkeep("maintain", "");
+	assert_done();
+	assert_int_equal(fake_store.n_steps, 0);
+	assert_string_equal(fake_store_field("diff"),
+		"AMT_GeneralSettings\tIdleWakeTimeout\t\tnot applicable: " NOT_THERE "\n");
+}
+
 static void test_other_profile(void **state)
 {
 	(void)state;
@@ -266,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_maintain_changed),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_lacks),
+		cmocka_unit_test(test_lacks_property),
 		cmocka_unit_test(test_other_profile),
 		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_changed_hands),

@@ -20,6 +20,7 @@ void general_wish(struct wishes *w)
 	wish_bool(w, "PingResponseEnabled", ping);
 	if (wsman_node_child(w->have, "RmcpPingResponseEnabled"))
 		wish_bool(w, "RmcpPingResponseEnabled", ping);
+	wish_optional(w, "IdleWakeTimeout", w->s->profile.timeouts.idle_wake_min);
 }
 
 /* The listener serves SOL, IDER and KVM. */
@@ -57,6 +58,8 @@ void consent_wish(struct wishes *w)
 		[PROFILE_CONSENT_KVM] = 1,
 		[PROFILE_CONSENT_ALL] = CONSENT_ALL};
 	wish_uint(w, "OptInRequired", values[w->s->profile.user_consent]);
+	wish_optional(w, "OptInCodeTimeout", w->s->profile.timeouts.consent_code_s);
+	wish_optional(w, "OptInDisplayTimeout", w->s->profile.timeouts.consent_display_s);
 }
 
 const char *consent_fixed(const struct wsman_node *have)
@@ -72,13 +75,15 @@ bool kvm_policy_asked(const struct session *s)
 {
 	const struct setting_seen *kvm = &s->o.settings[SETTING_KVM];
 	bool to_be_on = kvm->state_differs && s->profile.features.kvm;
-	return kvm->read && (to_be_on || s->o.settings[SETTING_CONSENT].lacking);
+	return kvm->read && (to_be_on || s->profile.timeouts.kvm_session_min ||
+				    s->o.settings[SETTING_CONSENT].lacking);
 }
 
 void kvm_policy_wish(struct wishes *w)
 {
 	if (w->s->o.settings[SETTING_CONSENT].lacking)
 		wish_bool(w, "OptInPolicy", w->s->profile.user_consent != PROFILE_CONSENT_NONE);
+	wish_optional(w, "SessionTimeout", w->s->profile.timeouts.kvm_session_min);
 }
 
 /* Switched off in the MEBx: kvm.set would be refused. */

@@ -55,11 +55,12 @@ void setting_report(struct session *s, const char *class_name, const char *prope
 		report(s, class_name, property, have, want);
 }
 
-static void report_lack(struct session *s, const char *class_name, const char *why)
+static void report_lack(
+	struct session *s, const char *class_name, const char *property, const char *why)
 {
 	char text[128];
 	snprintf(text, sizeof text, "not applicable: %s", why);
-	report(s, class_name, "", "", text);
+	report(s, class_name, property, "", text);
 }
 
 void setting_lacks(struct session *s, const char *reason)
@@ -68,14 +69,14 @@ void setting_lacks(struct session *s, const char *reason)
 	if (s->row->setting)
 		seen_of(s)->lacking = true;
 	if (s->plan == PLAN_ADMIN)
-		report_lack(s, s->row->class_name, reason);
+		report_lack(s, s->row->class_name, "", reason);
 }
 
 void setting_leave(struct session *s, enum setting_id id, const char *class_name, const char *why)
 {
 	struct setting_seen *seen = &s->o.settings[id];
 	seen->state_differs = seen->put_differs = false;
-	report_lack(s, class_name, why);
+	report_lack(s, class_name, "", why);
 }
 
 /* ---- wishes ------------------------------------------------------------------------------------
@@ -99,10 +100,27 @@ void wish_uint(struct wishes *w, const char *property, uint64_t want)
 	wish(w, property, WISH_UINT, want);
 }
 
+void wish_optional(struct wishes *w, const char *property, uint64_t want)
+{
+	size_t at = w->n;
+	if (want == 0)
+		return;
+	wish(w, property, WISH_UINT, want);
+	if (w->n > at)
+		w->items[at].optional = true;
+}
+
+static bool beyond(const struct wish *w, const struct wsman_node *have)
+{
+	return w->optional && !wsman_node_child(have, w->property);
+}
+
 static bool fulfilled(const struct wish *w, const struct wsman_node *have)
 {
 	bool on;
 	uint64_t number;
+	if (beyond(w, have))
+		return true;
 	if (w->kind == WISH_BOOL)
 		return wsman_node_bool(have, w->property, &on) == 0 && on == (w->want != 0);
 	return wsman_node_uint(have, w->property, &number) == 0 && number == w->want;
@@ -140,6 +158,8 @@ static int compare(struct session *s, const struct wsman_node *have)
 		set->note(s, have);
 	for (size_t i = 0; i < w.n; i++) {
 		const struct wish *x = &w.items[i];
+		if (beyond(x, have))
+			report_lack(s, s->row->class_name, x->property, NOT_THERE);
 		if (fulfilled(x, have))
 			continue;
 		if (fixed) {

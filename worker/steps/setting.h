@@ -34,12 +34,15 @@ enum setting_id {
 #define DROPPED_MAX 2  /* properties of one object that no Put may carry */
 #define VALUE_MAX   24 /* text of a number or a switch */
 
+#define NOT_THERE "the firmware does not have it" /* the usual reason of a lack */
+
 enum wish_kind { WISH_BOOL, WISH_UINT };
 
 struct wish {
 	const char *property;
 	enum wish_kind kind;
 	uint64_t want;
+	bool optional; /* not every firmware has the property */
 };
 
 /* What a profile wants of one object, filled by a wish function. */
@@ -78,6 +81,10 @@ extern const struct setting setting_table[N_SETTINGS];
 /** Add a wish. */
 void wish_bool(struct wishes *w, const char *property, bool want);
 void wish_uint(struct wishes *w, const char *property, uint64_t want);
+
+/** The same for a number that the profile leaves alone with 0, of a property that older firmware
+ * does not have. */
+void wish_optional(struct wishes *w, const char *property, uint64_t want);
 
 /** The firmware lacks what the present row is about: record it with the reason. */
 void setting_lacks(struct session *s, const char *reason);
