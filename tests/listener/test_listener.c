@@ -390,7 +390,8 @@ static void test_killed_broker(void **state)
 
 /* ---- PROXY protocol ------------------------------------------------------------------------ */
 
-static void proxy_say(int fd, const uint8_t *body, size_t len, bool local)
+/* @return false when the connection was reset meanwhile */
+static bool proxy_say(int fd, const uint8_t *body, size_t len, bool local)
 {
 	uint8_t header[28] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54,
 		0x0a, 0x21, 0x11, 0, 12, 10, 1, 2, 3, 10, 9, 9, 9, 0x30, 0x39, 0x26, 0xf3};
@@ -401,6 +402,7 @@ static void proxy_say(int fd, const uint8_t *body, size_t len, bool local)
 	/* A source over its limit is reset as soon as the header is read. */
 	ssize_t sent = send(fd, body, len, 0);
 	assert_true(sent == (ssize_t)len || errno == ECONNRESET || errno == EPIPE);
+	return sent >= 0;
 }
 
 static void test_proxy(void **state)
@@ -422,8 +424,8 @@ static void test_proxy(void **state)
 	len = make_hello(t, bytes);
 	proxy_say(first, bytes, len, false);
 	RUN_UNTIL(t, t->brokers[0].n_held == 1);
-	proxy_say(second, bytes, len, false);
-	assert_int_equal(device_wait(t, second), END_RST);
+	if (proxy_say(second, bytes, len, false)) /* else that was the reset */
+		assert_int_equal(device_wait(t, second), END_RST);
 	assert_int_equal(counter(t, "shed_source"), 1);
 	answer_held(&t->brokers[0], MUSTER__V1__VERDICT_CODE__VERDICT_NEW);
 	assert_int_equal(device_wait(t, first), END_FIN);
