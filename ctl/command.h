@@ -53,6 +53,12 @@ int command_device_show(const struct command_line *line, const struct conf *conf
 int command_device_export(const struct command_line *line, const struct conf *conf);
 int command_job_list(const struct command_line *line, const struct conf *conf);
 int command_job_show(const struct command_line *line, const struct conf *conf);
+int command_wave_create(const struct command_line *line, const struct conf *conf);
+int command_wave_start(const struct command_line *line, const struct conf *conf);
+int command_wave_pause(const struct command_line *line, const struct conf *conf);
+int command_wave_resume(const struct command_line *line, const struct conf *conf);
+int command_wave_show(const struct command_line *line, const struct conf *conf);
+int command_wave_list(const struct command_line *line, const struct conf *conf);
 int command_job_open(const struct command_line *line, const struct conf *conf);
 int command_job_kick(const struct command_line *line, const struct conf *conf);
 int command_job_cancel(const struct command_line *line, const struct conf *conf);

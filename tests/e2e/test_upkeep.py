@@ -29,6 +29,18 @@ class Upkeep(harness.SiteTest):
             self.assertEqual((job["state"], job["error"]), ("done", ""), job)
         return jobs
 
+    def wave(self, uuids):
+        """A wave over all devices, canaries first, by the real broker and workers."""
+        muster = self.site.muster
+        muster("wave", "create", "w1", "maintain", "canary=2", "in-flight=4", "stop=50%", "for", "state=done")
+        self.assertEqual(json.loads(muster("wave", "show", "w1", "--json"))["state"], "draft")
+        muster("wave", "start", "w1")
+        shown = self.wait(lambda: (lambda w: w if w["state"] == "done" else None)(
+            json.loads(muster("wave", "show", "w1", "--json"))), 120, "the wave to end")
+        self.assertEqual([shown[k] for k in ("total", "ok", "failed", "skipped", "left", "in_flight")],
+                         [len(uuids), len(uuids), 0, 0, 0, 0])
+        self.assertEqual({r["wave"] for r in self.records().values()}, {"w1"})
+
     def test_life(self):
         sim = self.site.start_sim()
         self.wait_settled(DEVICES, 120)
@@ -60,6 +72,7 @@ class Upkeep(harness.SiteTest):
         self.assertIn("AMT_SetupAndConfigurationService.ProvisioningState\t2",
                       self.records()[uuids[0]]["inventory"])
 
+        self.wave(uuids)
         gone, full = uuids[0], uuids[1]
         self.run_jobs("unconfigure", [gone])
         self.run_jobs("unconfigure", [full], "full")
