@@ -158,7 +158,7 @@ static int read_line(const struct command_line *line, struct wave_words *w, stru
 {
 	size_t at = 2, used = 0, len = 0;
 	TRY(check_name(line->args[0], err));
-	ENSURE(job_kind_parse(&w->rules.kind, line->args[1]) == 0 && w->rules.kind != JOB_SETUP,
+	ENSURE(job_kind_parse(&w->rules.kind, line->args[1]) == 0 && job_kind_opens(w->rules.kind),
 		err, E_CONFIG, "\"%.40s\" is no kind of upkeep job", line->args[1]);
 	for (; at < line->n_args && strcmp(line->args[at], "for") != 0; at++)
 		TRY(read_word(w, line->args[at], err));

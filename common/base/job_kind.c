@@ -52,3 +52,8 @@ bool job_arg(const char *args, const char *name, char *out, size_t out_len)
 	}
 	return false;
 }
+
+bool job_kind_opens(enum job_kind kind)
+{
+	return kind != JOB_SETUP && kind != JOB_ADOPT;
+}

@@ -19,7 +19,7 @@ enum job_kind {
 	JOB_RENEW,       /* a new TLS certificate with a new key */
 	JOB_ROTATE,      /* new passwords */
 	JOB_UNCONFIGURE, /* back to setup (partial), or to the factory (full) */
-	JOB_ADOPT,       /* take over a device that somebody else configured */
+	JOB_ADOPT,       /* take over a device that somebody else configured: not opened yet */
 	JOB_INVENTORY,   /* read what it is */
 	JOB_KINDS
 };
@@ -29,6 +29,9 @@ const char *job_kind_name(enum job_kind kind);
 
 /** The kind of a name; NULL and "" are JOB_SETUP. @return 0 or -1 */
 int job_kind_parse(enum job_kind *out, const char *name);
+
+/** Whether people may open jobs of this kind: its plan exists. */
+bool job_kind_opens(enum job_kind kind);
 
 /**
  * One argument of a job: "profile=p1 full" has profile with value "p1" and full with value "".

@@ -73,6 +73,10 @@ class Upkeep(harness.SiteTest):
                       self.records()[uuids[0]]["inventory"])
 
         self.wave(uuids)
+        with self.assertRaises(harness.SiteError) as refused:  # a kind without a plan is never handed to a worker
+            self.site.muster("job", "open", "adopt", uuids[0])
+        self.assertIn("no kind of upkeep job", str(refused.exception))
+
         gone, full = uuids[0], uuids[1]
         self.run_jobs("unconfigure", [gone])
         self.run_jobs("unconfigure", [full], "full")
