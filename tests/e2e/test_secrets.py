@@ -35,7 +35,7 @@ class Secrets(harness.SiteTest):
                         found[f"{key} of {record['uuid']}"] = record[key].encode()
         for file in [*self.site.dir.glob("keys/*.key"), *self.site.dir.glob("kek/*.key")]:
             found[file.name] = file.read_bytes().strip()
-        for file in [*self.site.dir.glob("ca/*.key"), self.site.key]:
+        for file in [*self.site.dir.glob("ca/*.key"), *(key for _, key in self.site.chains)]:
             found[str(file.name) + " of " + file.parent.name] = file.read_bytes().split(b"\n")[3]
         return found
 
