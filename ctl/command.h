@@ -59,6 +59,9 @@ int command_wave_pause(const struct command_line *line, const struct conf *conf)
 int command_wave_resume(const struct command_line *line, const struct conf *conf);
 int command_wave_show(const struct command_line *line, const struct conf *conf);
 int command_wave_list(const struct command_line *line, const struct conf *conf);
+int command_plan(const struct command_line *line, const struct conf *conf);
+int command_apply(const struct command_line *line, const struct conf *conf);
+int command_drift(const struct command_line *line, const struct conf *conf);
 int command_job_open(const struct command_line *line, const struct conf *conf);
 int command_job_kick(const struct command_line *line, const struct conf *conf);
 int command_job_cancel(const struct command_line *line, const struct conf *conf);

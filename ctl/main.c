@@ -42,6 +42,13 @@ static const struct command commands[] = {
 		OPT_JSON, true, command_job_kick},
 	{"job cancel", "JOB|UUID", "end a job; a running session stops at its next step", 1, 1,
 		OPT_JSON, true, command_job_cancel},
+	{"plan", "[SELECTOR] [with] [profile=P] [out=FILE]",
+		"read devices and say what would be changed; out= writes a plan", 0, SIZE_MAX,
+		OPT_JSON, true, command_plan},
+	{"apply", "FILE", "do what a plan says; refuses when a device has moved since", 1, 1,
+		OPT_JSON, true, command_apply},
+	{"drift", "[SELECTOR]", "as plan; exit status 1 when a device differs from its profile", 0,
+		SIZE_MAX, OPT_JSON, true, command_drift},
 	{"wave create", "NAME KIND [LIMIT=N...] for SELECTOR [with ARG...]",
 		"a rollout of upkeep jobs: canary in-flight per-site per-ca per-directory stop "
 		"blackout",

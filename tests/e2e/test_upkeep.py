@@ -41,6 +41,30 @@ class Upkeep(harness.SiteTest):
                          [len(uuids), len(uuids), 0, 0, 0, 0])
         self.assertEqual({r["wave"] for r in self.records().values()}, {"w1"})
 
+    def plan_and_apply(self, uuids):
+        """One field of the profile changes: planned without a write, refused for a device that moved,
+        applied, and then there is no drift."""
+        site, file = self.site, str(self.site.dir / "plan.json")
+        profile = site.dir / "profiles/default.yaml"
+        text = profile.read_text()
+        self.assertIn("web_ui: false", text)
+        profile.write_text(text.replace("web_ui: false", "web_ui: true"))
+        site.node.stop()
+        site.start_node()
+        def differing():
+            return {r["device"] for r in json.loads(site.muster("plan", "--json")) if r["diff"]}
+        self.assertEqual(differing(), set(uuids))
+        said = site.muster("plan", "all", f"out={file}")
+        self.assertIn(f"{len(uuids)} devices: {len(uuids)} differ in {len(uuids)} settings, 0 without", said)
+        self.assertEqual(differing(), set(uuids), "a plan has written")
+        self.run_jobs("maintain", uuids[:1])
+        with self.assertRaisesRegex(harness.SiteError, "nothing is applied"):
+            site.muster("apply", file)
+        self.assertEqual(differing(), set(uuids[1:]), "a refused plan was applied in part")
+        site.muster("plan", "all", f"out={file}")
+        site.muster("apply", file)
+        self.assertIn(f"{len(uuids)} devices: 0 differ", site.muster("drift", "state=done"))
+
     def test_life(self):
         sim = self.site.start_sim()
         self.wait_settled(DEVICES, 120)
@@ -73,6 +97,7 @@ class Upkeep(harness.SiteTest):
                       self.records()[uuids[0]]["inventory"])
 
         self.wave(uuids)
+        self.plan_and_apply(uuids)
         with self.assertRaises(harness.SiteError) as refused:  # a kind without a plan is never handed to a worker
             self.site.muster("job", "open", "adopt", uuids[0])
         self.assertIn("no kind of upkeep job", str(refused.exception))
