@@ -146,7 +146,7 @@ static bool secrets_ready(struct session *s)
 	if (session_make_secrets(s, &err) == 0)
 		return true;
 	session_set_failure(s, FAIL_MANUAL, "no_password",
-		"the passwords of profile %s cannot be made: %s", s->profile.name, err.text);
+		"the passwords of profile %s cannot be made: %s", s->profile->name, err.text);
 	session_fail(s);
 	return false;
 }

@@ -87,7 +87,7 @@ static void connect_now(struct session *s)
 static enum tls_profile admin_profile(const struct session *s)
 {
 	enum tls_profile p = tls_profile_after(s->tlsp_known ? s->tlsp : TLS_PROFILE_M);
-	bool tls13 = s->profile.tls.tls13 && !s->device.no_tls13;
+	bool tls13 = s->profile->tls.tls13 && !s->device.no_tls13;
 	return p == TLS_PROFILE_V && tls13 ? TLS_PROFILE_V3 : p;
 }
 
@@ -175,7 +175,7 @@ static unsigned original_passwords(const struct session *s, const struct secret 
 	unsigned n = 0;
 	const struct secret *mebx = secret_set_get(&s->secrets.pend, "mebx");
 	/* a random one was not there before us */
-	bool try_mebx = mebx && s->profile.mebx_password.source != PROFILE_PASSWORD_RANDOM;
+	bool try_mebx = mebx && s->profile->mebx_password.source != PROFILE_PASSWORD_RANDOM;
 	bool first = psk_wanted(s) && s->hello.admin_credentials_set;
 	if (try_mebx && first)
 		list[n++] = mebx;

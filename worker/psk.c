@@ -151,7 +151,7 @@ void psk_begin(struct session *s)
 	session_set_failure(s, FAIL_DEAD, "legacy_off",
 		"the device asks for PSK setup, which is TLS 1.0 or 1.1: say tls.legacy: true in "
 		"profile %s (and worker.legacy must not forbid it)",
-		s->profile.name);
+		s->profile->name);
 	session_fail(s);
 }
 
@@ -165,7 +165,7 @@ static int write_pair(
 	struct session_psk *p = &s->psk;
 	char key[PSK_DASHED_MAX + 1];
 	int rc;
-	if (s->profile.tls.psk_dashes) {
+	if (s->profile->tls.psk_dashes) {
 		psk_with_dashes(pid, PSK_PID_LEN, p->identity);
 		rc = secret_set(&p->key, key, psk_with_dashes(secret_text(pps), PSK_PPS_LEN, key));
 		explicit_bzero(key, sizeof key);

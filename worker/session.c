@@ -64,8 +64,8 @@ int session_make_secrets(struct session *s, struct error *err)
 {
 	if (secret_set_get(&s->secrets.pend, "admin"))
 		return 0;
-	TRY(make_password(s, &s->profile.mebx_password, "mebx", err));
-	TRY(make_password(s, &s->profile.admin_password, "admin", err));
+	TRY(make_password(s, &s->profile->mebx_password, "mebx", err));
+	TRY(make_password(s, &s->profile->admin_password, "admin", err));
 	s->pending_dirty = true;
 	return 0;
 }
@@ -81,8 +81,8 @@ int session_rotate_secrets(struct session *s, struct error *err)
 {
 	if (secret_set_copy(&s->secrets.pend, &s->secrets.cur) < 0)
 		return error_set(err, -ENOMEM, "no memory for passwords");
-	TRY(make_password(s, &s->profile.mebx_password, "mebx", err));
-	TRY(make_password(s, &s->profile.admin_password, "admin", err));
+	TRY(make_password(s, &s->profile->mebx_password, "mebx", err));
+	TRY(make_password(s, &s->profile->admin_password, "admin", err));
 	s->pending_dirty = !same_secret(s, "mebx") || !same_secret(s, "admin");
 	if (!s->pending_dirty) /* fixed, or derived from the same master: rotated is what it was */
 		secret_set_free(&s->secrets.pend);
@@ -114,7 +114,7 @@ static void recall_certificate(struct session *s)
 static void session_run(struct session *s)
 {
 	s->device.name = s->ck.fqdn;
-	s->device.legacy = s->w->conf->worker.legacy && s->profile.tls.legacy;
+	s->device.legacy = s->w->conf->worker.legacy && s->profile->tls.legacy;
 	if (s->ck.certificate.len)
 		recall_certificate(s);
 	if (s->kind == JOB_SETUP && !trust_ready(s)) {
@@ -157,6 +157,12 @@ static void end_early(
 	session_fail(s);
 }
 
+static void session_use_profile(struct session *s, const struct profile *p)
+{
+	profile_drop(s->profile);
+	s->profile = profile_hold(p);
+}
+
 static void use_answer(struct session *s, const struct resolve_answer *a)
 {
 	char text[ERROR_TEXT_MAX];
@@ -167,7 +173,7 @@ static void use_answer(struct session *s, const struct resolve_answer *a)
 		end_early(s, FAIL_ASK, "no_profile", text);
 		return;
 	}
-	s->profile = *p;
+	session_use_profile(s, p);
 	memcpy(s->ck.fqdn, a->fqdn, sizeof s->ck.fqdn);
 	memcpy(s->ck.profile, a->profile, sizeof s->ck.profile);
 	memcpy(s->ck.ou, a->ou, sizeof s->ck.ou);
@@ -209,7 +215,7 @@ static void recall(struct session *s)
 		end_early(s, FAIL_DEAD, "no_profile", text);
 		return;
 	}
-	s->profile = *p;
+	session_use_profile(s, p);
 	session_run(s);
 }
 
@@ -231,7 +237,7 @@ static void resolve(struct session *s)
 					  : NULL;
 	bool asks = p && (p->otp || p->tls.setup_trust == PROFILE_TRUST_PINNED);
 	if (p && !asks) {
-		s->profile = *p;
+		session_use_profile(s, p);
 		session_run(s);
 		return;
 	}
@@ -405,6 +411,7 @@ int session_start(struct worker *w, const struct session_job *job, struct error 
 	ENSURE(s, err, -ENOMEM, "no memory for a session");
 	s->w = w;
 	s->outcome = "lost";
+	s->profile = &profile_none;
 	s->row = &step_table[STEP_CONNECT_SETUP];
 	s->started_ms = clock_boot_ms();
 	s->deadline_ms = s->started_ms + (uint64_t)w->conf->worker.waits.session_s * 1000;

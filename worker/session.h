@@ -140,7 +140,7 @@ struct session {
 	struct lease lease;
 	struct device device;
 	struct checkpoint ck;
-	struct profile profile;
+	const struct profile *profile; /* held; profile_none until it is known */
 	struct device_secrets secrets;
 	bool had_dek;       /* the record holds our DEK already */
 	bool pend_first;    /* secrets.pend may be on the device: tried before the others */

@@ -24,6 +24,7 @@ static void session_free(struct session *s)
 	secret_free(&s->param);
 	checkpoint_free(&s->ck);
 	arena_reset(&s->keep);
+	profile_drop(s->profile);
 	arena_reset(&s->lists);
 	buf_wipe(&s->body);
 	buf_free(&s->report);
@@ -181,7 +182,7 @@ static void record_success(struct session *s, struct record *r)
 	add(r, "cert_end", r->cert_end);
 	add(r, "realm", s->ck.realm);
 	clear(r, "pw_tries"); /* the right one is known now */
-	add(r, "rehello", s->profile.rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");
+	add(r, "rehello", s->profile->rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");
 }
 
 /* ---- the last call

@@ -13,17 +13,17 @@
 
 bool trust_ready(struct session *s)
 {
-	enum profile_trust want = s->profile.tls.setup_trust;
+	enum profile_trust want = s->profile->tls.setup_trust;
 	if (want == PROFILE_TRUST_PINNED && !s->trust.pin[0])
 		session_set_failure(s, FAIL_ASK, "no_pin",
 			"profile %s wants the device's certificate pinned, and no source named its "
 			"hash: run the agent on the host first",
-			s->profile.name);
+			s->profile->name);
 	else if (want == PROFILE_TRUST_ODCA && !s->w->odca)
 		session_set_failure(s, FAIL_MANUAL, "no_odca_roots",
 			"profile %s wants a verified on-die chain: name Intel's roots in "
 			"worker.odca_roots, then kick the job",
-			s->profile.name);
+			s->profile->name);
 	return !s->failure.reason;
 }
 
@@ -78,7 +78,7 @@ int trust_judge(struct session *s, X509 *leaf, STACK_OF(X509) * chain, struct er
 			s->device_fp);
 		return refuse(s, FAIL_DEAD, "pin_mismatch", err);
 	}
-	if (s->profile.tls.setup_trust == PROFILE_TRUST_ODCA &&
+	if (s->profile->tls.setup_trust == PROFILE_TRUST_ODCA &&
 		odca_check(s->w->odca, chain, (int64_t)(clock_wall_ms() / 1000), err) < 0)
 		return refuse(s, FAIL_DEAD, "untrusted_device", err);
 	return judge_history(s, err);

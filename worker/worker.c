@@ -162,7 +162,7 @@ int worker_reload(struct worker *w, struct error *err)
 {
 	struct profile_set fresh = {0};
 	TRY(profile_set_load(&fresh, w->conf->worker.profiles_dir, w->conf->keys.masters_dir, err));
-	profile_set_free(&w->profiles); /* sessions have copies */
+	profile_set_free(&w->profiles); /* sessions hold theirs */
 	w->profiles = fresh;
 	return 0;
 }

@@ -112,7 +112,7 @@ static const struct yaml_range ranges[] = {
 	{"http.nonce_uses", 0, 1000000},
 	{0},
 };
-static const struct yaml_schema schema = {&top, ranges, NULL};
+static const struct yaml_schema schema = {.top = &top, .ranges = ranges};
 
 /* ---- loading -------------------------------------------------------------------------------- */
 

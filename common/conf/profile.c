@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables of the profile, the checks that they cannot express, and the set of a directory. */
+/* Files of profiles, what they extend, and the set of a directory. */
 #include "common/conf/profile.h"
 
 #include <dirent.h>
@@ -10,209 +10,49 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "common/base/secret.h"
-#include "common/conf/schema.h"
-#include "common/crypto/password.h"
+#include "common/conf/profile_schema.h"
 #include "common/crypto/seal.h"
 
 #define PROFILE_SUFFIX ".yaml"
 
-/* ---- tables ----------------------------------------------------------------------------- */
+/* ---- realms ----------------------------------------------------------------------------- */
 
-static const cyaml_strval_t control_words[] = {{"admin", PROFILE_CONTROL_ADMIN}};
-/* The last word is for mebx_password only. */
-static const cyaml_strval_t source_words[] = {
-	{"random", PROFILE_PASSWORD_RANDOM},
-	{"derived", PROFILE_PASSWORD_DERIVED},
-	{"fixed", PROFILE_PASSWORD_FIXED},
-	{"none", PROFILE_PASSWORD_NONE},
-};
-static const cyaml_strval_t issue_words[] = {
-	{"direct", PROFILE_ISSUE_DIRECT},
-	{"pkcs10", PROFILE_ISSUE_PKCS10},
-};
-static const cyaml_strval_t consent_words[] = {
-	{"none", PROFILE_CONSENT_NONE},
-	{"kvm", PROFILE_CONSENT_KVM},
-	{"all", PROFILE_CONSENT_ALL},
-};
-static const cyaml_strval_t trust_words[] = {
-	{"any", PROFILE_TRUST_ANY},
-	{"odca", PROFILE_TRUST_ODCA},
-	{"pinned", PROFILE_TRUST_PINNED},
-};
-static const cyaml_strval_t power_words[] = {
-	{"s0", PROFILE_POWER_S0},
-	{"always", PROFILE_POWER_ALWAYS},
-};
-static const cyaml_strval_t rehello_words[] = {
-	{"approve", PROFILE_REHELLO_APPROVE},
-	{"auto", PROFILE_REHELLO_AUTO},
-};
-
-static const cyaml_schema_field_t password_rows[] = {
-	ROW_ENUM(struct profile_password, source, source_words),
-	ROW_TEXT(struct profile_password, master),
-	ROW_TEXT(struct profile_password, fixed_file),
-	ROW_BOOL(struct profile_password, allow_fixed),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_field_t tls_rows[] = {
-	ROW_BOOL(struct profile_tls, legacy),
-	ROW_BOOL(struct profile_tls, tls13),
-	ROW_BOOL(struct profile_tls, psk_dashes),
-	ROW_ENUM(struct profile_tls, setup_trust, trust_words),
-	ROW_ENUM(struct profile_tls, issue, issue_words),
-	ROW_UINT(struct profile_tls, validity_days),
-	ROW_UINT(struct profile_tls, key_bits),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_field_t feature_rows[] = {
-	ROW_BOOL(struct profile_features, sol),
-	ROW_BOOL(struct profile_features, ider),
-	ROW_BOOL(struct profile_features, kvm),
-	ROW_BOOL(struct profile_features, web_ui),
-	ROW_BOOL(struct profile_features, ping),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_field_t timeout_rows[] = {
-	ROW_UINT(struct profile_timeouts, idle_wake_min),
-	ROW_UINT(struct profile_timeouts, kvm_session_min),
-	ROW_UINT(struct profile_timeouts, consent_code_s),
-	ROW_UINT(struct profile_timeouts, consent_display_s),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_field_t profile_rows[] = {
-	ROW_TEXT(struct profile, name),
-	ROW_ENUM(struct profile, control_mode, control_words),
-	ROW_SECTION(struct profile, admin_password, password_rows),
-	ROW_SECTION(struct profile, mebx_password, password_rows),
-	ROW_BOOL(struct profile, otp),
-	ROW_SECTION(struct profile, tls, tls_rows),
-	ROW_SECTION(struct profile, features, feature_rows),
-	ROW_ENUM(struct profile, user_consent, consent_words),
-	ROW_SECTION(struct profile, timeouts, timeout_rows),
-	ROW_ENUM(struct profile, power, power_words),
-	ROW_ENUM(struct profile, rehello, rehello_words),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t profile_top = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct profile, profile_rows)};
-
-static const struct yaml_range profile_ranges[] = {
-	{"tls.validity_days", 1, 3650},
-	{"tls.key_bits", 1024, 3072},
-	{"timeouts.idle_wake_min", 0, 65535},
-	{"timeouts.kvm_session_min", 0, 255},
-	{"timeouts.consent_code_s", 0, 65535},
-	{"timeouts.consent_display_s", 0, 65535},
-	{0},
-};
-
-static const struct yaml_schema profile_schema = {&profile_top, profile_ranges, NULL};
-
-void profile_defaults(struct profile *out, const char *name)
+uint32_t profile_user_realms(const struct profile_user *user)
 {
-	*out = (struct profile){
-		.mebx_password = {.source = PROFILE_PASSWORD_RANDOM},
-		.tls = {.validity_days = 730, .key_bits = 2048},
-		.features = {.sol = true, .ider = true, .kvm = true, .ping = true},
-		.user_consent = PROFILE_CONSENT_KVM,
-		.power = PROFILE_POWER_ALWAYS,
+#define REALM(name) (1u << PROFILE_REALM_##name)
+	/* What each role needs and no more; the audit log belongs to auditors alone. */
+	static const uint32_t roles[] = {
+		[PROFILE_ROLE_NONE] = 0,
+		[PROFILE_ROLE_ADMINISTRATOR] = REALM(ADMINISTRATION),
+		[PROFILE_ROLE_HELP_DESK] = REALM(REDIRECTION) | REALM(HARDWARE_ASSET) |
+					   REALM(REMOTE_CONTROL) | REALM(GENERAL_INFO) |
+					   REALM(EVENT_LOG_READER),
+		[PROFILE_ROLE_REMOTE_POWER] = REALM(REMOTE_CONTROL) | REALM(GENERAL_INFO),
+		[PROFILE_ROLE_INVENTORY] =
+			REALM(HARDWARE_ASSET) | REALM(GENERAL_INFO) | REALM(EVENT_LOG_READER),
+		[PROFILE_ROLE_AUDITOR] = REALM(AUDIT_LOG) | REALM(GENERAL_INFO),
 	};
-	snprintf(out->name, sizeof out->name, "%s", name);
+#undef REALM
+	uint32_t set = roles[user->role];
+	for (uint32_t i = 0; i < user->n_realms; i++)
+		set |= 1u << user->realms[i];
+	return set;
 }
 
-/* ---- checks ----------------------------------------------------------------------------- */
+/* ---- sharing ---------------------------------------------------------------------------- */
 
-struct checker {
-	const struct yaml_marks *marks;
-	const char *masters_dir; /* NULL: do not look at secrets */
-	struct error *err;
-};
-
-/* Re-tells an error about a file at the place of the key that names the file. */
-static int fail_nested(const struct checker *c, const char *path, const struct error *why)
+const struct profile *profile_hold(const struct profile *p)
 {
-	return yaml_error_at(c->marks, path, c->err, "%s", why->text);
+	if (p->refs)
+		((struct profile *)(uintptr_t)p)->refs++;
+	return p;
 }
 
-static int check_derived(
-	const struct checker *c, const struct profile_password *p, const char *path)
+void profile_drop(const struct profile *p)
 {
-	if (!key_id_ok(p->master))
-		return yaml_error_at(c->marks, path, c->err,
-			"source derived needs master: VERSION, the name of a file in "
-			"keys.masters_dir without .key");
-	if (!c->masters_dir)
-		return 0;
-	struct secret master = {0};
-	struct error why = {0};
-	int rc = key_file_read(&master, c->masters_dir, p->master, &why);
-	secret_free(&master);
-	if (rc == -ENOENT)
-		return yaml_error_at(c->marks, path, c->err,
-			"unknown master version \"%s\": no %s/%s.key", p->master, c->masters_dir,
-			p->master);
-	return rc < 0 ? fail_nested(c, path, &why) : 0;
-}
-
-static int check_fixed(const struct checker *c, const struct profile_password *p, const char *path)
-{
-	if (!p->allow_fixed)
-		return yaml_error_at(c->marks, path, c->err,
-			"one password for all devices: whoever learns it has them all; say "
-			"allow_fixed: true if this is meant, or use random or derived");
-	if (!p->fixed_file[0])
-		return yaml_error_at(c->marks, path, c->err, "source fixed needs fixed_file: FILE");
-	if (!c->masters_dir)
-		return 0;
-	struct secret password = {0};
-	struct error why = {0};
-	int rc = secret_read_file(&password, p->fixed_file, PASSWORD_AMT_MAX, &why);
-	if (rc == 0) {
-		rc = password_check(&password, &why);
-		if (rc < 0)
-			error_prefix(&why, "%s", p->fixed_file);
-	}
-	secret_free(&password);
-	return rc < 0 ? fail_nested(c, path, &why) : 0;
-}
-
-static int check_password(const struct checker *c, const struct profile_password *p,
-	const char *section, bool may_be_none)
-{
-	char source[64], master[64], fixed[64];
-	snprintf(source, sizeof source, "%s.source", section);
-	snprintf(master, sizeof master, "%s.master", section);
-	snprintf(fixed, sizeof fixed, "%s.fixed_file", section);
-	if (p->source == PROFILE_PASSWORD_NONE && !may_be_none)
-		return yaml_error_at(c->marks, source, c->err,
-			"none is for mebx_password only; use random, derived or fixed");
-	if (p->source != PROFILE_PASSWORD_DERIVED && p->master[0])
-		return yaml_error_at(
-			c->marks, master, c->err, "only with source derived; remove it");
-	if (p->source != PROFILE_PASSWORD_FIXED && p->fixed_file[0])
-		return yaml_error_at(c->marks, fixed, c->err, "only with source fixed; remove it");
-	if (p->source == PROFILE_PASSWORD_DERIVED)
-		return check_derived(c, p, p->master[0] ? master : source);
-	if (p->source == PROFILE_PASSWORD_FIXED)
-		return check_fixed(c, p, p->allow_fixed && p->fixed_file[0] ? fixed : source);
-	return 0;
-}
-
-static int check_profile(const struct checker *c, const struct profile *p, const char *file_name)
-{
-	if (strcmp(p->name, file_name) != 0)
-		return yaml_error_at(c->marks, "name", c->err,
-			"\"%.64s\" must equal the name of the file, \"%.64s\"", p->name, file_name);
-	TRY(check_password(c, &p->admin_password, "admin_password", false));
-	TRY(check_password(c, &p->mebx_password, "mebx_password", true));
-	uint32_t bits = p->tls.key_bits;
-	if (bits != 1024 && bits != 2048 && bits != 3072)
-		return yaml_error_at(c->marks, "tls.key_bits", c->err,
-			"%u is not one of 1024, 2048, 3072", bits);
-	return 0;
+	struct profile *mine = (struct profile *)(uintptr_t)p;
+	if (mine && mine->refs && --mine->refs == 0)
+		free(mine);
 }
 
 /* ---- files ------------------------------------------------------------------------------ */
@@ -234,22 +74,77 @@ static int name_of_path(char *out, size_t out_len, const char *path, struct erro
 	return 0;
 }
 
+/* A profile while it is read, with those that it extends. */
+struct reading {
+	const char *dir; /* with its slash, or "" */
+	struct yaml_marks marks;
+	struct error *err;
+};
+
+static int overlay_chain(struct reading *r, const char *name, unsigned depth, struct profile *p);
+
+/* Lays the profile that this one extends under it. */
+static int overlay_base(struct reading *r, const char *name, const struct profile *alone,
+	unsigned depth, struct profile *p)
+{
+	const char *base = alone->extends;
+	struct error why = {0};
+	if (depth == PROFILE_EXTENDS_MAX)
+		return yaml_error_at(&r->marks, "extends", r->err,
+			"more than %d profiles that extend each other, or a loop; take one out",
+			PROFILE_EXTENDS_MAX);
+	if (!key_id_ok(base) || strcmp(base, name) == 0)
+		return yaml_error_at(&r->marks, "extends", r->err,
+			"\"%.64s\" must be the name of another profile of the directory", base);
+	struct error *outer = r->err;
+	r->err = &why;
+	int rc = overlay_chain(r, base, depth + 1, p);
+	r->err = outer;
+	if (rc == -ENOENT)
+		return yaml_error_at(&r->marks, "extends", r->err,
+			"there is no profile \"%.64s\" (%s)", base, why.text);
+	return rc < 0 ? error_set(r->err, rc, "%s", why.text) : 0;
+}
+
+static int overlay_chain(struct reading *r, const char *name, unsigned depth, struct profile *p)
+{
+	char path[CONF_PATH_MAX + CONF_TEXT_MAX];
+	snprintf(path, sizeof path, "%s%s%s", r->dir, name, PROFILE_SUFFIX);
+	struct profile *alone = malloc(sizeof *alone);
+	ENSURE(alone, r->err, -ENOMEM, "%s: out of memory", path);
+	profile_defaults(alone, name);
+	int rc = yaml_overlay_file(&profile_schema, path, &r->marks, alone, r->err);
+	if (rc == 0 && alone->extends[0])
+		rc = overlay_base(r, name, alone, depth, p);
+	/* Once more, over what it extends: so that its keys and their places are the last. */
+	snprintf(p->name, sizeof p->name, "%s", name);
+	p->extends[0] = '\0';
+	if (rc == 0)
+		rc = yaml_overlay_file(&profile_schema, path, &r->marks, p, r->err);
+	free(alone);
+	return rc;
+}
+
 int profile_load_file(
 	struct profile *out, const char *path, const char *masters_dir, struct error *err)
 {
-	char name[CONF_TEXT_MAX];
+	char name[CONF_TEXT_MAX], dir[CONF_PATH_MAX];
+	const char *slash = strrchr(path, '/');
 	TRY(name_of_path(name, sizeof name, path, err));
-	struct profile p;
-	profile_defaults(&p, name);
-	struct yaml_marks marks;
-	yaml_marks_init(&marks);
-	struct checker c = {&marks, masters_dir, err};
-	int rc = yaml_overlay_file(&profile_schema, path, &marks, &p, err);
+	int len = snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path + 1) : 0, path);
+	ENSURE((size_t)len < sizeof dir, err, E_CONFIG, "%.64s...: the path is too long", path);
+	struct profile *p = malloc(sizeof *p);
+	ENSURE(p, err, -ENOMEM, "%s: out of memory", path);
+	struct reading r = {.dir = dir, .err = err};
+	profile_defaults(p, name);
+	yaml_marks_init(&r.marks);
+	int rc = overlay_chain(&r, name, 1, p);
 	if (rc == 0)
-		rc = check_profile(&c, &p, name);
-	yaml_marks_free(&marks);
+		rc = profile_check(p, &r.marks, name, masters_dir, err);
+	yaml_marks_free(&r.marks);
 	if (rc == 0)
-		*out = p;
+		*out = *p;
+	free(p);
 	return rc;
 }
 
@@ -282,7 +177,15 @@ static int load_entries(struct profile_set *set, const char *dir, struct dirent 
 	for (; set->n < n; set->n++) {
 		char path[CONF_PATH_MAX + 256];
 		snprintf(path, sizeof path, "%s/%s", dir, names[set->n]->d_name);
-		TRY(profile_load_file(&set->items[set->n], path, masters_dir, err));
+		struct profile *p = malloc(sizeof *p);
+		ENSURE(p, err, -ENOMEM, "%s: out of memory", dir);
+		int rc = profile_load_file(p, path, masters_dir, err);
+		p->refs = 1;
+		if (rc < 0) {
+			free(p);
+			return rc;
+		}
+		set->items[set->n] = p;
 	}
 	return 0;
 }
@@ -306,14 +209,16 @@ int profile_set_load(
 const struct profile *profile_set_find(const struct profile_set *set, const char *name)
 {
 	for (size_t i = 0; i < set->n; i++) {
-		if (strcmp(set->items[i].name, name) == 0)
-			return &set->items[i];
+		if (strcmp(set->items[i]->name, name) == 0)
+			return set->items[i];
 	}
 	return NULL;
 }
 
 void profile_set_free(struct profile_set *set)
 {
+	for (size_t i = 0; i < set->n; i++)
+		profile_drop(set->items[i]);
 	free(set->items);
 	*set = (struct profile_set){0};
 }

@@ -246,7 +246,8 @@ static const struct yaml_entry_defaults conf_entry_defaults[] = {
 	{0},
 };
 
-const struct yaml_schema conf_schema = {&conf_top, conf_ranges, conf_entry_defaults};
+const struct yaml_schema conf_schema = {
+	.top = &conf_top, .ranges = conf_ranges, .entry_defaults = conf_entry_defaults};
 
 static const struct conf defaults = {
 	.node = {.listeners = 1, .workers = 0},

@@ -73,6 +73,23 @@ static int mark_add(struct source *s, const char *path, const yaml_mark_t *at)
 	return 0;
 }
 
+static const struct yaml_mark *mark_find(const struct yaml_marks *marks, const char *path)
+{
+	const struct yaml_mark *m = marks->last;
+	while (m && strcmp(m->path, path) != 0)
+		m = m->before;
+	return m;
+}
+
+/* "a.b[3].c" to "a.b[3]", that to "a"; false at the top. */
+static bool shorten(char *path)
+{
+	char *dot = strrchr(path, '.');
+	if (dot)
+		*dot = '\0';
+	return dot != NULL;
+}
+
 int yaml_error_at(
 	const struct yaml_marks *marks, const char *path, struct error *err, const char *fmt, ...)
 {
@@ -81,9 +98,11 @@ int yaml_error_at(
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	const struct yaml_mark *m = marks->last;
-	while (m && strcmp(m->path, path) != 0)
-		m = m->before;
+	char near[YAML_PATH_MAX];
+	snprintf(near, sizeof near, "%s", path);
+	const struct yaml_mark *m = mark_find(marks, near);
+	while (!m && shorten(near))
+		m = mark_find(marks, near);
 	return error_set(err, E_CONFIG, "%s: %s: %s", m ? m->where : "default", path, text);
 }
 
@@ -112,13 +131,26 @@ static const char *scalar_text(const yaml_node_t *node)
 	return (const char *)node->data.scalar.value;
 }
 
+bool yaml_path_fits(const char *row, const char *path)
+{
+	for (; *row && *row == *path; row++, path++) {
+		if (*row == '[')
+			path += strspn(path + 1, "0123456789");
+	}
+	return *row == *path;
+}
+
 const struct yaml_range *yaml_range_find(const struct yaml_schema *schema, const char *path)
 {
-	for (const struct yaml_range *r = schema->ranges; r->path; r++) {
-		if (strcmp(r->path, path) == 0)
+	size_t stride = schema->range_stride ? schema->range_stride : sizeof *schema->ranges;
+	const char *at = (const char *)schema->ranges;
+	for (;; at += stride) {
+		const struct yaml_range *r = (const void *)at;
+		if (!r->path)
+			return NULL;
+		if (yaml_path_fits(r->path, path))
 			return r;
 	}
-	return NULL;
 }
 
 static int check_number(const struct source *s, const yaml_node_t *node, const char *path)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "common/base/arena.h"
+#include "common/conf/range.h"
 
 struct buf;
 struct error;
@@ -27,12 +28,6 @@ struct error;
 /* Longest dotted path of a key, with NUL. */
 #define YAML_PATH_MAX 96
 
-/* Accepted numbers of one key. A number without a row is refused by a test of the tables. */
-struct yaml_range {
-	const char *path; /* "worker.sessions" */
-	uint32_t min, max;
-};
-
 /* What the entries of a sequence of mappings hold before their keys are read. */
 struct yaml_entry_defaults {
 	const char *path; /* of the sequence */
@@ -40,8 +35,9 @@ struct yaml_entry_defaults {
 };
 
 struct yaml_schema {
-	const cyaml_schema_value_t *top;                  /* mapping with CYAML_FLAG_POINTER */
-	const struct yaml_range *ranges;                  /* ended by path NULL */
+	const cyaml_schema_value_t *top; /* mapping with CYAML_FLAG_POINTER */
+	const struct yaml_range *ranges; /* ended by path NULL */
+	size_t range_stride; /* of larger rows that begin with a range; 0 = of ranges alone */
 	const struct yaml_entry_defaults *entry_defaults; /* ended by path NULL; or NULL */
 };
 
@@ -71,7 +67,8 @@ int yaml_overlay_file(const struct yaml_schema *schema, const char *path, struct
 	void *data, struct error *err);
 
 /**
- * An error about a key: put before the text where the key was given, or "default" if nowhere.
+ * An error about a key: put before the text where the key was given, else where its section was,
+ * or "default" if nowhere.
  * @return E_CONFIG
  */
 int yaml_error_at(const struct yaml_marks *marks, const char *path, struct error *err,
@@ -80,6 +77,9 @@ int yaml_error_at(const struct yaml_marks *marks, const char *path, struct error
 /** Append data as YAML. @return 0; -ENOMEM; the error of buf_add() */
 int yaml_print(
 	const struct yaml_schema *schema, const void *data, struct buf *out, struct error *err);
+
+/** Whether the path of a row ("acl.users[].name") is that of a key ("acl.users[3].name"). */
+bool yaml_path_fits(const char *row, const char *path);
 
 /** The accepted numbers of a key or NULL. */
 const struct yaml_range *yaml_range_find(const struct yaml_schema *schema, const char *path);

@@ -187,6 +187,7 @@ int site_setup(void **state)
 	assert_int_equal(key_file_make(dir, "k1", &err), 0);
 	assert_int_equal(kek_ring_load(&w.kek, dir, "k1", &err), 0);
 	w.profiles.items = calloc(1, sizeof *w.profiles.items);
+	w.profiles.items[0] = calloc(1, sizeof *w.profiles.items[0]);
 	w.profiles.n = 1;
 	w.env.loop = &loop;
 	w.env.conf = &conf.worker;
@@ -226,9 +227,10 @@ int site_teardown(void **state)
 
 void fresh(void)
 {
-	struct profile *p = &w.profiles.items[0];
+	struct profile *p = w.profiles.items[0];
 	profile_defaults(p, "p");
-	p->features = (struct profile_features){true, true, true, true, true};
+	p->refs = 1;
+	p->features = (struct profile_features){true, true, true, true, true, true};
 	p->user_consent = PROFILE_CONSENT_NONE;
 	p->power = PROFILE_POWER_ALWAYS;
 	fake_device_reset(&dev);

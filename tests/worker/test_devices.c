@@ -66,7 +66,7 @@ static void test_old_firmware(void **state)
 	for (int issue = PROFILE_ISSUE_DIRECT; issue <= PROFILE_ISSUE_PKCS10; issue++) {
 		fresh();
 		dev.old = true;
-		w.profiles.items[0].tls.issue = (enum profile_issue)issue;
+		w.profiles.items[0]->tls.issue = (enum profile_issue)issue;
 		visit();
 		assert_finished();
 		assert_string_equal(dev.host, "pc1");
@@ -84,7 +84,7 @@ static void test_absent_methods(void **state)
 		"mebx.set", "key.list", "csr.sign", "verify.admin", "redirection.set"};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		fresh();
-		w.profiles.items[0].tls.issue = PROFILE_ISSUE_PKCS10;
+		w.profiles.items[0]->tls.issue = PROFILE_ISSUE_PKCS10;
 		dev.fault = FAKE_ABSENT;
 		dev.at = rows[i];
 		visit();
@@ -218,7 +218,7 @@ static void test_quarantine(void **state)
 	assert_end("park", "uuid_mismatch");
 	assert_string_equal(fake_store.quarantine, "uuid_mismatch");
 	fresh();
-	w.profiles.items[0].otp = true;
+	w.profiles.items[0]->otp = true;
 	visit();
 	assert_end("park", "otp_unknown");
 	assert_string_equal(fake_store.quarantine, "");
@@ -240,7 +240,7 @@ static void test_sha1_only(void **state)
 {
 	(void)state;
 	fresh();
-	w.profiles.items[0].tls.legacy = true;
+	w.profiles.items[0]->tls.legacy = true;
 	dev.sha1_only = true;
 	visit();
 	assert_provisioned();
@@ -360,7 +360,7 @@ static void test_drain_in_rung(void **state)
 	fresh();
 	uint32_t keep = conf.worker.waits.rung_ms;
 	conf.worker.waits.rung_ms = 10 * LONG_MS;
-	w.profiles.items[0].tls.legacy = true;
+	w.profiles.items[0]->tls.legacy = true;
 	dev.tls11 = true;
 	struct session *s = begin_visit();
 	RUN_UNTIL(&loop, over || s->device.paused_ms > 0, LONG_MS);
@@ -386,7 +386,7 @@ static void test_phase_clock(void **state)
 	fresh();
 	conf.worker.waits.phase_a_s = 2;
 	conf.worker.waits.rung_ms = 2500;
-	w.profiles.items[0].tls.legacy = true;
+	w.profiles.items[0]->tls.legacy = true;
 	dev.tls11 = true;
 	begin_visit();
 	RUN_UNTIL(&loop, ticked(), LONG_MS);

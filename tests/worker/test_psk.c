@@ -42,7 +42,7 @@ static void fresh_psk(void)
 	fresh();
 	memcpy(hello, psk_hello, sizeof psk_hello);
 	hello_len = sizeof psk_hello;
-	w.profiles.items[0].tls.legacy = true;
+	w.profiles.items[0]->tls.legacy = true;
 	dev.pid = PID;
 	dev.pps = PPS;
 	dev.setup_login = true;
@@ -134,7 +134,7 @@ static void test_dashes(void **state)
 	(void)state;
 	fresh_psk();
 	import(PID, PPS, KEY_FILE);
-	w.profiles.items[0].tls.psk_dashes = true;
+	w.profiles.items[0]->tls.psk_dashes = true;
 	dev.pid = "0000-037M";
 	dev.pps = "NKLD-G5DC-RRNQ-E9YZ-ZIJL-7LFL-VJED-69XJ";
 	visit();
@@ -178,7 +178,7 @@ static void test_refusals(void **state)
 {
 	(void)state;
 	fresh_psk();
-	w.profiles.items[0].tls.legacy = false;
+	w.profiles.items[0]->tls.legacy = false;
 	import(PID, PPS, KEY_FILE);
 	visit();
 	assert_end("dead", "legacy_off"); /* ruling 29 */

@@ -103,7 +103,7 @@ static void test_setup_login(void **state)
 	fresh();
 	dev.setup_login = true;
 	fake_device_password(&dev, "Mebx-Passw0rd");
-	struct profile_password *p = &w.profiles.items[0].mebx_password;
+	struct profile_password *p = &w.profiles.items[0]->mebx_password;
 	p->source = PROFILE_PASSWORD_FIXED;
 	snprintf(p->fixed_file, sizeof p->fixed_file, "%s", path);
 	visit();
@@ -262,7 +262,7 @@ static void test_ladder_of_each_try(void **state)
 {
 	(void)state;
 	fresh();
-	w.profiles.items[0].tls.legacy = true;
+	w.profiles.items[0]->tls.legacy = true;
 	dev.tls11 = true;
 	dev.drop_admin = 1;
 	visit();

@@ -35,7 +35,7 @@ static void test_pkcs10(void **state)
 {
 	(void)state;
 	fresh();
-	w.profiles.items[0].tls.issue = PROFILE_ISSUE_PKCS10;
+	w.profiles.items[0]->tls.issue = PROFILE_ISSUE_PKCS10;
 	visit();
 	assert_provisioned();
 }
@@ -95,7 +95,7 @@ static void test_identity(void **state)
 	assert_string_equal(fake_store.why, "manual");
 	assert_false(fake_store.poll);
 	fresh();
-	w.profiles.items[0].otp = true;
+	w.profiles.items[0]->otp = true;
 	visit();
 	assert_end("park", "otp_unknown");
 	fresh();
@@ -374,7 +374,7 @@ static void test_waits(void **state)
 {
 	(void)state;
 	fresh();
-	snprintf(w.profiles.items[0].name, sizeof w.profiles.items[0].name, "other");
+	snprintf(w.profiles.items[0]->name, sizeof w.profiles.items[0]->name, "other");
 	visit();
 	assert_end("park", "no_profile");
 	assert_true(fake_store.poll);

@@ -16,7 +16,7 @@
 
 static struct profile *profile(void)
 {
-	return &w.profiles.items[0];
+	return w.profiles.items[0];
 }
 
 static void fresh_on_die(const char *chain)

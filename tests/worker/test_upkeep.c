@@ -65,7 +65,7 @@ static void test_maintain_changed(void **state)
 {
 	(void)state;
 	in_service();
-	w.profiles.items[0].features.web_ui = false;
+	w.profiles.items[0]->features.web_ui = false;
 	upkeep("maintain", NULL);
 	assert_done();
 	assert_string_equal(dev.webui, "3");
@@ -78,10 +78,11 @@ static void test_check(void **state)
 {
 	(void)state;
 	in_service();
-	w.profiles.items[0].features.web_ui = false;
-	w.profiles.items[0].features.sol = false;
-	w.profiles.items[0].features.ping = false;
-	w.profiles.items[0].power = PROFILE_POWER_S0;
+	w.profiles.items[0]->features.web_ui = false;
+	w.profiles.items[0]->features.sol = false;
+	w.profiles.items[0]->features.ping = false;
+	w.profiles.items[0]->features.rmcp_ping = false;
+	w.profiles.items[0]->power = PROFILE_POWER_S0;
 	upkeep("check", "");
 	assert_done();
 	assert_int_equal(fake_store.n_steps, 0);
@@ -122,7 +123,7 @@ static void test_lacks_property(void **state)
 {
 	(void)state;
 	in_service();
-	w.profiles.items[0].timeouts.idle_wake_min = 30;
+	w.profiles.items[0]->timeouts.idle_wake_min = 30;
 	upkeep("maintain", "");
 	assert_done();
 	assert_int_equal(fake_store.n_steps, 0);

@@ -90,7 +90,7 @@ enum build key_generate_build(struct session *s, struct wsman_request *rq)
 	if (s->use_made_key)
 		return BUILD_SKIP;
 	struct wsman_param *p = arena_alloc(&s->keep, 2 * sizeof *p);
-	char *bits = arena_printf(&s->keep, "%u", s->profile.tls.key_bits);
+	char *bits = arena_printf(&s->keep, "%u", s->profile->tls.key_bits);
 	if (!p || !bits)
 		return build_nomem(s);
 	p[0] = WSMAN_TEXT("KeyAlgorithm", "0");
@@ -154,7 +154,7 @@ enum build key_make_build(struct session *s, struct wsman_request *rq)
 	(void)rq;
 	if (!s->use_made_key)
 		return BUILD_SKIP;
-	struct keygen_work *k = keygen_submit(s->w->connector, s->profile.tls.key_bits, on_key, s);
+	struct keygen_work *k = keygen_submit(s->w->connector, s->profile->tls.key_bits, on_key, s);
 	if (!k)
 		return build_nomem(s);
 	s->work = &k->work;
@@ -271,7 +271,7 @@ enum build csr_sign_build(struct session *s, struct wsman_request *rq)
 	/* Durable with the step() of CERT_ISSUE, before anything is sent. SPEC: ca.md 3 */
 	if (s->ck.ca_state == MUSTER__V1__CA_STATE__CA_STATE_NONE)
 		s->ck.ca_state = MUSTER__V1__CA_STATE__CA_STATE_SENT;
-	if (s->profile.tls.issue == PROFILE_ISSUE_DIRECT || s->use_made_key)
+	if (s->profile->tls.issue == PROFILE_ISSUE_DIRECT || s->use_made_key)
 		return BUILD_SKIP;
 	struct error err = {0};
 	EVP_PKEY *key = NULL;
@@ -353,7 +353,7 @@ static int request_key(const struct session *s, char out[static CA_KEY_HEX + 1])
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 	char head[512];
-	int n = snprintf(head, sizeof head, "%s|%u|%s|", s->uuid_text, s->gen, s->profile.name);
+	int n = snprintf(head, sizeof head, "%s|%u|%s|", s->uuid_text, s->gen, s->profile->name);
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	int ok = c && n > 0 && EVP_DigestInit_ex(c, EVP_sha256(), NULL) &&
 		 EVP_DigestUpdate(c, head, (size_t)n) &&
@@ -437,7 +437,7 @@ enum build cert_issue_build(struct session *s, struct wsman_request *rq)
 	copy_text(c->device_uuid, sizeof c->device_uuid, s->uuid_text);
 	copy_text(c->job, sizeof c->job, s->job);
 	copy_text(c->pending_id, sizeof c->pending_id, s->ck.ca_pending_id);
-	c->validity_days = s->profile.tls.validity_days;
+	c->validity_days = s->profile->tls.validity_days;
 	s->work = &w->work;
 	ca_work_submit(w, on_issue, s);
 	return BUILD_SEND;

@@ -16,17 +16,16 @@
 
 void general_wish(struct wishes *w)
 {
-	bool ping = w->s->profile.features.ping;
-	wish_bool(w, "PingResponseEnabled", ping);
+	wish_bool(w, "PingResponseEnabled", w->s->profile->features.ping);
 	if (wsman_node_child(w->have, "RmcpPingResponseEnabled"))
-		wish_bool(w, "RmcpPingResponseEnabled", ping);
-	wish_optional(w, "IdleWakeTimeout", w->s->profile.timeouts.idle_wake_min);
+		wish_bool(w, "RmcpPingResponseEnabled", w->s->profile->features.rmcp_ping);
+	wish_optional(w, "IdleWakeTimeout", w->s->profile->timeouts.idle_wake_min);
 }
 
 /* The listener serves SOL, IDER and KVM. */
 void redirection_wish(struct wishes *w)
 {
-	const struct profile_features *f = &w->s->profile.features;
+	const struct profile_features *f = &w->s->profile->features;
 	wish_uint(w, "EnabledState",
 		REDIRECTION_NONE + (f->ider ? REDIRECTION_IDER : 0) +
 			(f->sol ? REDIRECTION_SOL : 0));
@@ -44,12 +43,12 @@ static void wish_on(struct wishes *w, bool want)
 
 void kvm_wish(struct wishes *w)
 {
-	wish_on(w, w->s->profile.features.kvm);
+	wish_on(w, w->s->profile->features.kvm);
 }
 
 void webui_wish(struct wishes *w)
 {
-	wish_on(w, w->s->profile.features.web_ui);
+	wish_on(w, w->s->profile->features.web_ui);
 }
 
 void consent_wish(struct wishes *w)
@@ -57,9 +56,9 @@ void consent_wish(struct wishes *w)
 	static const uint32_t values[] = {[PROFILE_CONSENT_NONE] = 0,
 		[PROFILE_CONSENT_KVM] = 1,
 		[PROFILE_CONSENT_ALL] = CONSENT_ALL};
-	wish_uint(w, "OptInRequired", values[w->s->profile.user_consent]);
-	wish_optional(w, "OptInCodeTimeout", w->s->profile.timeouts.consent_code_s);
-	wish_optional(w, "OptInDisplayTimeout", w->s->profile.timeouts.consent_display_s);
+	wish_uint(w, "OptInRequired", values[w->s->profile->user_consent]);
+	wish_optional(w, "OptInCodeTimeout", w->s->profile->timeouts.consent_code_s);
+	wish_optional(w, "OptInDisplayTimeout", w->s->profile->timeouts.consent_display_s);
 }
 
 const char *consent_fixed(const struct wsman_node *have)
@@ -74,16 +73,16 @@ const char *consent_fixed(const struct wsman_node *have)
 bool kvm_policy_asked(const struct session *s)
 {
 	const struct setting_seen *kvm = &s->o.settings[SETTING_KVM];
-	bool to_be_on = kvm->state_differs && s->profile.features.kvm;
-	return kvm->read && (to_be_on || s->profile.timeouts.kvm_session_min ||
+	bool to_be_on = kvm->state_differs && s->profile->features.kvm;
+	return kvm->read && (to_be_on || s->profile->timeouts.kvm_session_min ||
 				    s->o.settings[SETTING_CONSENT].lacking);
 }
 
 void kvm_policy_wish(struct wishes *w)
 {
 	if (w->s->o.settings[SETTING_CONSENT].lacking)
-		wish_bool(w, "OptInPolicy", w->s->profile.user_consent != PROFILE_CONSENT_NONE);
-	wish_optional(w, "SessionTimeout", w->s->profile.timeouts.kvm_session_min);
+		wish_bool(w, "OptInPolicy", w->s->profile->user_consent != PROFILE_CONSENT_NONE);
+	wish_optional(w, "SessionTimeout", w->s->profile->timeouts.kvm_session_min);
 }
 
 /* Switched off in the MEBx: kvm.set would be refused. */
@@ -91,7 +90,7 @@ void kvm_policy_note(struct session *s, const struct wsman_node *have)
 {
 	bool by_mebx = true;
 	wsman_node_bool(have, "EnabledByMEBx", &by_mebx);
-	if (s->profile.features.kvm && !by_mebx) {
+	if (s->profile->features.kvm && !by_mebx) {
 		checkpoint_skip(&s->ck, step_table[STEP_KVM_SET].name);
 		setting_leave(s, SETTING_KVM, step_table[STEP_KVM_SET].class_name,
 			"KVM is switched off in the MEBx");

@@ -138,13 +138,13 @@ struct verdict uuid_get_read(struct session *s, const struct wsman_message *m)
 enum build otp_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
-	if (!s->profile.otp)
+	if (!s->profile->otp)
 		return BUILD_SKIP;
 	if (s->expected_otp_len == 0)
 		return build_fail(s, FAIL_MANUAL, "otp_unknown",
 			"profile %s asks for a one-time password and no source named one for this "
 			"device",
-			s->profile.name);
+			s->profile->name);
 	uint8_t want[RESOLVE_OTP_MAX] = {0}; /* zero padded. SPEC: provisioning.md IDENTIFY 5 */
 	memcpy(want, s->expected_otp, s->expected_otp_len);
 	bool same = s->o.have_otp && CRYPTO_memcmp(want, s->o.otp, sizeof want) == 0;

@@ -10,7 +10,7 @@ static int set_known(struct wsman_object *o, const char *name, const char *value
 
 int name_apply(struct session *s, struct wsman_object *o)
 {
-	const char *ping = s->profile.features.ping ? "true" : "false";
+	const struct profile_features *f = &s->profile->features;
 	const char *dot = strchr(s->ck.fqdn, '.'); /* the resolver has checked that there is one */
 	char host[RESOLVE_HOST_MAX + 1] = "";
 	memcpy(host, s->ck.fqdn, (size_t)(dot - s->ck.fqdn));
@@ -20,9 +20,9 @@ int name_apply(struct session *s, struct wsman_object *o)
 	if (rc == 0)
 		rc = set_known(o, "AMTNetworkEnabled", "1"); /* 0 would lock us out */
 	if (rc == 0)
-		rc = wsman_object_set(o, "PingResponseEnabled", ping);
+		rc = wsman_object_set(o, "PingResponseEnabled", f->ping ? "true" : "false");
 	if (rc == 0)
-		rc = set_known(o, "RmcpPingResponseEnabled", ping);
+		rc = set_known(o, "RmcpPingResponseEnabled", f->rmcp_ping ? "true" : "false");
 	return rc;
 }
 

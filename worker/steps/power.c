@@ -9,7 +9,7 @@
 static bool fits(const struct session *s, const char *description)
 {
 	bool sleeps = strstr(description, "ME Wake in S3") != NULL;
-	if (s->profile.power == PROFILE_POWER_ALWAYS)
+	if (s->profile->power == PROFILE_POWER_ALWAYS)
 		return sleeps;
 	return strstr(description, "ON in S0") && !sleeps;
 }

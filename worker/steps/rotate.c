@@ -14,7 +14,7 @@ enum build rotate_make_build(struct session *s, struct wsman_request *rq)
 	int rc = session_rotate_secrets(s, &err);
 	if (rc < 0)
 		return build_fail(s, FAIL_DEAD, "no_password",
-			"the passwords of profile %s cannot be made: %s", s->profile.name,
+			"the passwords of profile %s cannot be made: %s", s->profile->name,
 			err.text);
 	return rc > 0 ? BUILD_SKIP : build_verdict(s, (struct verdict){.kind = VERDICT_DONE});
 }

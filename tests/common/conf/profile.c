@@ -13,7 +13,8 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "common/conf/profile.h"
+#include "common/conf/profile_fields.h"
+#include "common/conf/profile_schema.h"
 #include "common/crypto/seal.h"
 
 static char dir[64], file[128], password_file[128];
@@ -63,6 +64,7 @@ static void test_shipped_profiles(void **state)
 	assert_non_null(p);
 	struct profile expected;
 	profile_defaults(&expected, "default");
+	expected.refs = p->refs;
 	assert_memory_equal(p, &expected, sizeof expected);
 	p = profile_set_find(&set, "kiosk");
 	assert_non_null(p);
@@ -85,7 +87,7 @@ static void test_errors(void **state)
 		{"tls: {key_bits: 2000}\n", ":1:7: tls.key_bits: ", "1024, 2048, 3072"},
 		{"tls: {key_bits: 4096}\n", ":1:17: tls.key_bits: ", "1024 to 3072"},
 		{"admin_password: {source: none}\n",
-			":1:18: admin_password.source: ", "mebx_password only"},
+			":1:18: admin_password.source: ", "for mebx_password"},
 		{"admin_password: {source: derived}\n",
 			":1:18: admin_password.source: ", "needs master"},
 		{"admin_password:\n  source: derived\n  master: '1999'\n",
@@ -111,6 +113,69 @@ static void test_errors(void **state)
 			!strstr(err.text, rows[i].says))
 			fail_msg("%s gave %d \"%s\"", rows[i].text, rc, err.text);
 	}
+}
+
+/* The path of every key of the tables must have its row, in the same order; @return the next. */
+static const struct profile_field *walk_fields(
+	const cyaml_schema_value_t *v, const char *path, const struct profile_field *at)
+{
+	char inner[YAML_PATH_MAX];
+	if (v->type == CYAML_SEQUENCE && v->sequence.entry->type == CYAML_MAPPING) {
+		snprintf(inner, sizeof inner, "%s[]", path);
+		return walk_fields(v->sequence.entry, inner, at);
+	}
+	if (v->type != CYAML_MAPPING) {
+		assert_string_equal(at->range.path, path);
+		assert_true(at->range.max > 0 || v->type != CYAML_UINT);
+		assert_non_null(at->object);
+		assert_true(strlen(at->text) > 0);
+		return at + 1;
+	}
+	for (const cyaml_schema_field_t *f = v->mapping.fields; f->key; f++) {
+		snprintf(inner, sizeof inner, "%s%s%s", path, *path ? "." : "", f->key);
+		at = walk_fields(&f->value, inner, at);
+	}
+	return at;
+}
+
+static void test_every_key_has_its_row(void **state)
+{
+	(void)state;
+	assert_null(walk_fields(profile_schema.top, "", profile_fields)->range.path);
+	assert_string_equal(profile_field_find("acl.users[12].sid")->range.path, "acl.users[].sid");
+	assert_null(profile_field_find("acl.users"));
+}
+
+static void test_extends(void **state)
+{
+	(void)state;
+	struct error err = {0};
+	static struct profile p;
+	char base[128];
+	snprintf(base, sizeof base, "%s/base.yaml", dir);
+	write_text(
+		base, "name: base\ntls: {tls13: true, key_bits: 3072}\ntags: [a, b]\npower: s0\n");
+	write_text(file, "name: p\nextends: base\ntls: {key_bits: 2048}\ntags: [c]\n");
+	if (profile_load_file(&p, file, dir, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(p.name, "p");
+	assert_string_equal(p.extends, "base");
+	assert_true(p.tls.tls13); /* keys are laid over keys ... */
+	assert_int_equal(p.tls.key_bits, 2048);
+	assert_int_equal(p.power, PROFILE_POWER_S0);
+	assert_int_equal(p.n_tags, 1); /* ... a list replaces a list */
+	assert_string_equal(p.tags[0], "c");
+	/* A mistake of what is extended is told at its own place. */
+	write_text(base, "name: base\ntls:\n  clear_ports: true\n");
+	write_text(file, "extends: base\ntls: {mutual: true, trusted_roots: [/r.pem]}\n");
+	assert_int_equal(profile_load_file(&p, file, NULL, &err), E_CONFIG);
+	assert_non_null(strstr(err.text, "/base.yaml:3:3: tls.clear_ports: "));
+	write_text(base, "extends: p\n");
+	assert_int_equal(profile_load_file(&p, file, NULL, &err), E_CONFIG);
+	assert_non_null(strstr(err.text, "loop"));
+	unlink(base);
+	assert_int_equal(profile_load_file(&p, file, NULL, &err), E_CONFIG);
+	assert_non_null(strstr(err.text, "p.yaml:1:1: extends: there is no profile \"base\""));
 }
 
 static void test_fixed_and_derived(void **state)
@@ -173,6 +238,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_shipped_profiles),
 		TEST(test_errors),
+		TEST(test_every_key_has_its_row),
+		TEST(test_extends),
 		TEST(test_fixed_and_derived),
 		TEST(test_names_stay_inside),
 		TEST(test_print_loads_again),
