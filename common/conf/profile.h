@@ -63,9 +63,11 @@ enum profile_fqdn { PROFILE_FQDN_SHARED, PROFILE_FQDN_DEDICATED };
 enum profile_address {
 	PROFILE_ADDRESS_KEEP,
 	PROFILE_ADDRESS_DHCP,
-	PROFILE_ADDRESS_STATIC, /* its own, told by the source of names */
+	PROFILE_ADDRESS_STATIC, /* the one that it is reached at becomes its own */
 	PROFILE_ADDRESS_HOST    /* static, follows the host's */
 };
+/* How the interface part of its IPv6 address is made. */
+enum profile_ipv6 { PROFILE_IPV6_KEEP, PROFILE_IPV6_RANDOM, PROFILE_IPV6_MAC };
 enum profile_access { PROFILE_ACCESS_LOCAL, PROFILE_ACCESS_NETWORK, PROFILE_ACCESS_BOTH };
 enum profile_others { PROFILE_OTHERS_REMOVE, PROFILE_OTHERS_KEEP };
 /* Presets of realms; see profile_user_realms(). */
@@ -150,7 +152,7 @@ struct profile_network {
 	char dns[PROFILE_DNS_MAX][CONF_TEXT_MAX];                /* static */
 	uint32_t n_dns;
 	uint32_t vlan; /* 0 = no tag */
-	enum profile_switch ipv6;
+	enum profile_ipv6 ipv6;
 };
 
 struct profile_tls {
@@ -286,8 +288,7 @@ struct profile_remote_access {
 };
 
 struct profile_time {
-	uint32_t max_drift_s;         /* more is set right */
-	enum profile_switch host_may; /* EnableLocalTimeSync: software on the host may set it */
+	uint32_t max_drift_s; /* more is set right */
 };
 
 struct profile {

@@ -36,6 +36,11 @@ WORDS(address_words) = {
 	{"static", PROFILE_ADDRESS_STATIC},
 	{"host", PROFILE_ADDRESS_HOST},
 };
+WORDS(ipv6_words) = {
+	{"keep", PROFILE_IPV6_KEEP},
+	{"random", PROFILE_IPV6_RANDOM},
+	{"mac", PROFILE_IPV6_MAC},
+};
 WORDS(access_words) = {
 	{"local", PROFILE_ACCESS_LOCAL},
 	{"network", PROFILE_ACCESS_NETWORK},
@@ -162,7 +167,7 @@ ROWS(names_rows) = {ROW_ENUM(T, fqdn, fqdn_words), ROW_ENUM(T, ddns, switch_word
 #define T struct profile_network
 ROWS(network_rows) = {ROW_ENUM(T, address, address_words), ROW_TEXT(T, subnet_mask),
 	ROW_TEXT(T, gateway), ROW_LIST(T, dns, &text_entry), ROW_UINT(T, vlan),
-	ROW_ENUM(T, ipv6, switch_words), CYAML_FIELD_END};
+	ROW_ENUM(T, ipv6, ipv6_words), CYAML_FIELD_END};
 #undef T
 #define T struct profile_tls
 ROWS(tls_rows) = {ROW_BOOL(T, legacy), ROW_BOOL(T, tls13), ROW_BOOL(T, psk_dashes),
@@ -237,7 +242,7 @@ ROWS(remote_rows) = {ROW_ENUM(T, state, switch_words), ROW_ENUM(T, user_interfac
 	ROW_LIST(T, home_domains, &text_entry), CYAML_FIELD_END};
 #undef T
 #define T struct profile_time
-ROWS(time_rows) = {ROW_UINT(T, max_drift_s), ROW_ENUM(T, host_may, switch_words), CYAML_FIELD_END};
+ROWS(time_rows) = {ROW_UINT(T, max_drift_s), CYAML_FIELD_END};
 #undef T
 #define T struct profile
 ROWS(profile_rows) = {ROW_TEXT(T, name), ROW_TEXT(T, extends),
