@@ -167,6 +167,7 @@ void drive_plan(struct session *s, enum plan_id plan)
 		arena_reset(&s->keep);
 		arena_reset(&s->lists);
 		s->o = (struct observed){0};
+		marks_clear(s, NULL); /* a device in setup has nothing of an earlier life */
 	}
 	s->plan = plan;
 	s->connect_tries = 0;

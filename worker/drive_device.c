@@ -287,7 +287,7 @@ static void on_fault(struct session *s, const struct wsman_message *m)
 	} else {
 		/* A device may quote what it refuses: no words of it about a secret. SPEC: tls.md 9
 		 */
-		bool secret = row->effect == EFFECT_SECRET || row == &step_table[STEP_KEY_ADD];
+		bool secret = row->effect == EFFECT_SECRET || row->secret;
 		session_set_failure(s, FAIL_DEAD, "fault", "%s: %s.%s: fault %s (%.120s)",
 			row->name, row->class_name, row->action,
 			m->fault.subcode[0] ? m->fault.subcode : m->fault.code,

@@ -39,6 +39,7 @@ struct stepping {
 	enum store_secret_act act;
 	bool sealed;
 	bool dek;
+	bool marks;
 };
 
 static void step_again(struct session *s)
@@ -50,6 +51,8 @@ static void on_step(const struct error *err, void *arg)
 {
 	struct stepping *st = arg;
 	struct session *s = st->s;
+	if (err && st->marks) /* not in the record yet */
+		s->marks.dirty = true;
 	if (s->life != LIFE_RUN) {
 		/* over already */
 	} else if (!err) {
@@ -88,8 +91,8 @@ static int send_step(
 	struct session *s, struct stepping *st, struct buf *blob, struct buf *ck, struct error *err)
 {
 	struct store_step step = {.step = s->row->name, .ttl_ms = st->ttl_ms, .act = st->act};
-	struct store_field fields[2];
-	char tries[16];
+	struct store_field fields[3];
+	char tries[16], marks[MARKS_TEXT_MAX + 1];
 	if (st->act == STORE_SECRET_KEEP && s->pending_dirty) {
 		TRY(seal_pending(s, blob, err));
 		step.act = STORE_SECRET_PENDING;
@@ -104,6 +107,12 @@ static int send_step(
 	if (s->pw_counted) {
 		int n = snprintf(tries, sizeof tries, "%u", s->pw_tries);
 		fields[step.n_fields++] = (struct store_field){"pw_tries", {tries, (size_t)n}};
+	}
+	if (s->marks.dirty) {
+		marks_text(&s->marks, marks);
+		st->marks = true;
+		s->marks.dirty = false;
+		fields[step.n_fields++] = (struct store_field){"marks", {marks, strlen(marks)}};
 	}
 	step.fields = fields;
 	TRY(checkpoint_pack(&s->ck, ck));
@@ -131,8 +140,10 @@ void lease_step(struct session *s, enum store_secret_act act, uint32_t timeout_m
 	buf_free(&ck);
 	if (rc == 0)
 		return;
-	if (st)
+	if (st) {
+		s->marks.dirty |= st->marks;
 		s->refs--;
+	}
 	free(st);
 	if (rc == E_CLOSED || rc == E_LIMIT) { /* the store is down or its window is full */
 		s->wake = step_again;

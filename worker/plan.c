@@ -9,8 +9,9 @@
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
-#define SCS "AMT_SetupAndConfigurationService"
-#define PKM "AMT_PublicKeyManagementService"
+#define SCS  "AMT_SetupAndConfigurationService"
+#define AUTH "AMT_AuthorizationService"
+#define PKM  "AMT_PublicKeyManagementService"
 
 #define CALL(id_, name_, effect_, class_, action_, fn_, ...) \
 	[id_] = {.name = name_,                              \
@@ -45,13 +46,13 @@
 		__VA_ARGS__}
 #define SET_GET(id_, name_, class_, setting_)                                                \
 	SET_ROW(id_, name_, EFFECT_READ, class_, "Get", setting_get_build, setting_get_read, \
-		setting_, .absent = ABSENT_SKIP)
+		setting_, .absent = ABSENT_SKIP, .fault = setting_get_fault)
 #define SET_STATE(id_, name_, class_, setting_)                                            \
 	SET_ROW(id_, name_, EFFECT_SET, class_, "RequestStateChange", setting_state_build, \
 		setting_write_read, setting_, .absent = ABSENT_SKIP)
 #define SET_PUT(id_, name_, class_, setting_)                                                 \
 	SET_ROW(id_, name_, EFFECT_SET, class_, "Put", setting_put_build, setting_write_read, \
-		setting_, .fault = setting_put_fault)
+		setting_, .fault = setting_put_fault, .secret = true)
 #define SET_CHECK(id_, name_, class_, setting_)                                                  \
 	SET_ROW(id_, name_, EFFECT_READ, class_, "Get", setting_check_build, setting_check_read, \
 		setting_, .absent = ABSENT_FAIL)
@@ -79,8 +80,8 @@ const struct step step_table[N_STEPS] = {
 		.fault = name_put_fault),
 	CALL(STEP_MEBX_SET, "mebx.set", EFFECT_SECRET, SCS, "SetMEBxPassword", mebx_set,
 		.absent = ABSENT_SKIP, .refused = mebx_set_refused),
-	CALL(STEP_ADMIN_SET, "admin.set", EFFECT_SECRET, "AMT_AuthorizationService",
-		"SetAdminAclEntryEx", admin_set, .refused = password_refused),
+	CALL(STEP_ADMIN_SET, "admin.set", EFFECT_SECRET, AUTH, "SetAdminAclEntryEx", admin_set,
+		.refused = password_refused),
 	MADE(STEP_PSK_MAKE, "psk.make", KIND_LOCAL, "a fresh PSK pair, in PSK setup",
 		.build = psk_make_build),
 	MADE(STEP_PSK_STORE, "psk.store", KIND_WORK, "keep it, before the device has it",
@@ -102,7 +103,7 @@ const struct step step_table[N_STEPS] = {
 	MADE(STEP_KEY_MAKE, "key.make", KIND_WORK, "our own key pair for old firmware",
 		.build = key_make_build),
 	CALL(STEP_KEY_ADD, "key.add", EFFECT_ONCE, PKM, "AddKey", key_add, .slow = STEP_SLOW,
-		.doubt = STEP_CERT_LIST, .refused = key_add_refused),
+		.doubt = STEP_CERT_LIST, .refused = key_add_refused, .secret = true),
 	LIST(STEP_KEY_READ, "key.read", "AMT_PublicPrivateKeyPair", key_read, .end = key_read_end),
 	CALL(STEP_CSR_SIGN, "csr.sign", EFFECT_READ, PKM, "GeneratePKCS10RequestEx", csr_sign,
 		.slow = STEP_SLOW, .refused = csr_sign_refused, .fault = csr_sign_fault),
@@ -160,6 +161,33 @@ const struct step step_table[N_STEPS] = {
 		SETTING_KVM_POLICY),
 	SET_GET(STEP_WEBUI_GET, "webui.get", "AMT_WebUIService", SETTING_WEBUI),
 	SET_STATE(STEP_WEBUI_SET, "webui.set", "AMT_WebUIService", SETTING_WEBUI),
+	MADE(STEP_SECRETS_MAKE, "secrets.make", KIND_LOCAL, "passwords of users and services",
+		.build = secrets_make_build),
+	CALL(STEP_ACL_LIST, "acl.list", EFFECT_READ, AUTH, "EnumerateUserAclEntries", acl_list,
+		.refused = acl_list_refused),
+	CALL(STEP_ACL_GET, "acl.get", EFFECT_READ, AUTH, "GetUserAclEntryEx", acl_get,
+		.refused = acl_get_refused),
+	CALL(STEP_ACL_STATE, "acl.state", EFFECT_READ, AUTH, "GetAclEnabledState", acl_state,
+		.refused = acl_state_refused),
+	MADE(STEP_ACL_DECIDE, "acl.decide", KIND_LOCAL, "what differs from the profile",
+		.build = acl_decide_build),
+	CALL(STEP_ACL_REMOVE, "acl.remove", EFFECT_SET, AUTH, "RemoveUserAclEntry", acl_remove,
+		.refused = acl_remove_refused),
+	CALL(STEP_ACL_UPDATE, "acl.update", EFFECT_SECRET, AUTH, "UpdateUserAclEntryEx", acl_update,
+		.refused = acl_update_refused, .secret = true),
+	CALL(STEP_ACL_ADD, "acl.add", EFFECT_ONCE, AUTH, "AddUserAclEntryEx", acl_add,
+		.doubt = STEP_ACL_LIST, .refused = acl_add_refused, .secret = true),
+	CALL(STEP_ACL_SWITCH, "acl.switch", EFFECT_SET, AUTH, "SetAclEnabledState", acl_switch),
+	MADE(STEP_SECRETS_PROMOTE, "secrets.promote", KIND_STORE, "the device has them",
+		.effect = EFFECT_SET, .build = secrets_promote_build, .interpret = promote_read),
+	CALL(STEP_CHECK_ACL_LIST, "check.acl.list", EFFECT_READ, AUTH, "EnumerateUserAclEntries",
+		acl_check_list, .refused = acl_list_refused),
+	CALL(STEP_CHECK_ACL_GET, "check.acl.get", EFFECT_READ, AUTH, "GetUserAclEntryEx", acl_get,
+		.refused = acl_get_refused),
+	CALL(STEP_CHECK_ACL_STATE, "check.acl.state", EFFECT_READ, AUTH, "GetAclEnabledState",
+		acl_state, .refused = acl_state_refused),
+	MADE(STEP_CHECK_ACL, "check.acl", KIND_LOCAL, "the list as written",
+		.build = acl_check_build),
 	LIST(STEP_POWER_LIST, "power.list", "AMT_SystemPowerScheme", power_list,
 		.absent = ABSENT_SKIP, .end = power_list_end),
 	LIST(STEP_POWER_CURRENT, "power.current", "CIM_ElementSettingData", power_current,
@@ -211,12 +239,15 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
 	STEP_VERIFY_GENERAL, STEP_VERIFY_ADMIN, STEP_ADMIN_SET, STEP_PROMOTE, STEP_PSK_USED,
 	STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_CLEAN_DECIDE, STEP_CLEAN_CERT,
-	STEP_CLEAN_KEY, STEP_PING_COMPARE, STEP_PING_PUT, STEP_REDIRECTION_GET,
-	STEP_REDIRECTION_SET, STEP_REDIRECTION_PUT, STEP_KVM_GET, STEP_CONSENT_GET,
-	STEP_CONSENT_PUT, STEP_KVM_SETTINGS_GET, STEP_KVM_SET, STEP_KVM_SETTINGS_PUT,
-	STEP_WEBUI_GET, STEP_WEBUI_SET, STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET,
-	STEP_CHECK_GENERAL, STEP_CHECK_REDIRECTION, STEP_CHECK_KVM, STEP_CHECK_CONSENT,
-	STEP_CHECK_KVM_SETTINGS, STEP_CHECK_WEBUI, STEP_CHECK_POWER};
+	STEP_CLEAN_KEY, STEP_SECRETS_MAKE, STEP_ACL_LIST, STEP_ACL_GET, STEP_ACL_STATE,
+	STEP_ACL_DECIDE, STEP_ACL_REMOVE, STEP_ACL_UPDATE, STEP_ACL_ADD, STEP_ACL_SWITCH,
+	STEP_PING_COMPARE, STEP_PING_PUT, STEP_REDIRECTION_GET, STEP_REDIRECTION_SET,
+	STEP_REDIRECTION_PUT, STEP_KVM_GET, STEP_CONSENT_GET, STEP_CONSENT_PUT,
+	STEP_KVM_SETTINGS_GET, STEP_KVM_SET, STEP_KVM_SETTINGS_PUT, STEP_WEBUI_GET, STEP_WEBUI_SET,
+	STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET, STEP_CHECK_GENERAL,
+	STEP_CHECK_REDIRECTION, STEP_CHECK_KVM, STEP_CHECK_CONSENT, STEP_CHECK_KVM_SETTINGS,
+	STEP_CHECK_WEBUI, STEP_CHECK_POWER, STEP_CHECK_ACL_LIST, STEP_CHECK_ACL_GET,
+	STEP_CHECK_ACL_STATE, STEP_CHECK_ACL, STEP_SECRETS_PROMOTE};
 
 /* What every upkeep plan begins with: the device of the record, and a password that is decided. */
 #define OPENING \

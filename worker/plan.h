@@ -96,6 +96,20 @@ enum step_id {
 	STEP_KVM_SETTINGS_PUT,
 	STEP_WEBUI_GET,
 	STEP_WEBUI_SET,
+	STEP_SECRETS_MAKE,
+	STEP_SECRETS_PROMOTE,
+	STEP_ACL_LIST,
+	STEP_ACL_GET,
+	STEP_ACL_STATE,
+	STEP_ACL_DECIDE,
+	STEP_ACL_REMOVE,
+	STEP_ACL_UPDATE,
+	STEP_ACL_ADD,
+	STEP_ACL_SWITCH,
+	STEP_CHECK_ACL_LIST,
+	STEP_CHECK_ACL_GET,
+	STEP_CHECK_ACL_STATE,
+	STEP_CHECK_ACL,
 	STEP_POWER_LIST,
 	STEP_POWER_CURRENT,
 	STEP_POWER_SET,
@@ -181,6 +195,7 @@ struct step {
 	struct verdict (*fault)(struct session *s, enum wsman_reaction reaction);
 	/** LIST: after the last item. Others NULL. */
 	struct verdict (*end)(struct session *s);
+	bool secret; /* the request holds one: a fault may quote it, so its text is left out */
 	const struct setting *setting; /* what it reads, writes or checks; steps/setting.h */
 };
 

@@ -33,30 +33,40 @@ void session_set_failure(
 /* ---- passwords ----------------------------------------------------------------------------------
  */
 
-static int make_password(
-	struct session *s, const struct profile_password *p, const char *purpose, struct error *err)
+int session_password(struct session *s, const struct profile_password *p, const char *purpose,
+	size_t len, struct secret *out, struct error *err)
 {
-	struct secret value = {0}, master = {0};
+	struct secret master = {0};
 	int rc = 0;
 	switch (p->source) {
-	case PROFILE_PASSWORD_NONE: return 0;
-	case PROFILE_PASSWORD_RANDOM: rc = password_random(&value, err); break;
+	case PROFILE_PASSWORD_NONE: break;
+	case PROFILE_PASSWORD_RANDOM: rc = password_random_len(out, len, err); break;
 	case PROFILE_PASSWORD_DERIVED:
 		rc = key_file_read(&master, s->w->conf->keys.masters_dir, p->master, err);
 		if (rc == 0)
-			rc = password_derive(&value, &master, &s->uuid, purpose, err);
+			rc = password_derive_len(out, &master, &s->uuid, purpose, len, err);
 		break;
 	case PROFILE_PASSWORD_FIXED:
-		rc = secret_read_file(&value, p->fixed_file, PASSWORD_AMT_MAX, err);
+		rc = secret_read_file(out, p->fixed_file, PASSWORD_AMT_MAX, err);
 		if (rc == 0)
-			rc = password_check(&value, err);
+			rc = password_check(out, err);
 		break;
 	}
+	secret_free(&master);
+	return rc;
+}
+
+static int make_password(
+	struct session *s, const struct profile_password *p, const char *purpose, struct error *err)
+{
+	struct secret value = {0};
+	if (p->source == PROFILE_PASSWORD_NONE)
+		return 0;
+	int rc = session_password(s, p, purpose, PASSWORD_LEN, &value, err);
 	if (rc == 0)
 		rc = secret_set_put(
 			&s->secrets.pend, purpose, value.data, value.len, clock_wall_ms());
 	secret_free(&value);
-	secret_free(&master);
 	return rc < 0 ? error_prefix(err, "%s", purpose) : 0;
 }
 
@@ -288,6 +298,7 @@ static void use_record(struct session *s, const struct store_device *dev)
 	uint32_t left = s->pw_tries < SESSION_LOGINS_MAX ? SESSION_LOGINS_MAX - s->pw_tries : 1;
 	s->device.logins_max = left < DEVICE_LOGINS_MAX ? left : DEVICE_LOGINS_MAX;
 	copy_field(s->ck.amt, sizeof s->ck.amt, dev->amt);
+	marks_read(&s->marks, dev->marks);
 	s->had_dek = dev->dek.len > 0;
 	copy_fp(s->trust.fp, dev->setup_fp);
 	copy_fp(s->trust.fp3, dev->setup_fp3);

@@ -23,6 +23,7 @@
 #include "worker/checkpoint.h"
 #include "worker/device.h"
 #include "worker/lease.h"
+#include "worker/marks.h"
 #include "worker/plan.h"
 #include "worker/psk.h"
 #include "worker/resolve/resolve.h"
@@ -73,6 +74,8 @@ struct failure {
 	char text[ERROR_TEXT_MAX];
 };
 
+struct acl_entry;
+
 /* A certificate or key that the device lists. In the lists arena. */
 struct listed {
 	const char *handle; /* InstanceID */
@@ -96,6 +99,9 @@ struct observed {
 	char collection[CHECKPOINT_HANDLE_MAX + 1];   /* the device's name of the endpoints */
 	bool have_context;
 	struct setting_seen settings[N_SETTINGS];
+	struct acl_entry *acl; /* steps/acl.c; in the keep arena */
+	uint32_t acl_n;
+	bool acl_paging, acl_written;
 	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
 	char scheme_guid[64];
 	bool power_written;                           /* to be read again */
@@ -142,6 +148,7 @@ struct session {
 	struct checkpoint ck;
 	const struct profile *profile; /* held; profile_none until it is known */
 	struct device_secrets secrets;
+	struct marks marks; /* what the device was given and does not show */
 	bool had_dek;       /* the record holds our DEK already */
 	bool pend_first;    /* secrets.pend may be on the device: tried before the others */
 	bool pending_dirty; /* secrets.pend is not durable yet: the next step() carries it */
@@ -232,6 +239,11 @@ void session_set_failure(struct session *s, enum fail_class class, const char *r
 /** Make the passwords of the profile and mark them pending, unless there are pending ones: a
  * repeated visit must send the same. @return 0; E_CONFIG; E_CRYPTO; -ENOMEM */
 int session_make_secrets(struct session *s, struct error *err);
+
+/** A password as the profile says. @param len of a random or derived one; a fixed one has its own
+ * @return 0; E_CONFIG; E_CRYPTO; -ENOMEM */
+int session_password(struct session *s, const struct profile_password *p, const char *purpose,
+	size_t len, struct secret *out, struct error *err);
 
 /** Make new passwords as the profile says, on top of the present ones, and mark them pending.
  * @return whether any is new; E_CONFIG; E_CRYPTO; -ENOMEM */

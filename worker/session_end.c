@@ -11,7 +11,7 @@
 #include "worker/session_int.h"
 
 #define SERIAL_HEX_MAX 64
-#define FIELDS_MAX     20
+#define FIELDS_MAX     22
 
 /* ---- memory -------------------------------------------------------------------------------------
  */
@@ -102,6 +102,7 @@ void session_lost(struct session *s, const char *why)
 struct record {
 	struct store_field fields[FIELDS_MAX];
 	size_t n;
+	char marks[MARKS_TEXT_MAX + 1];
 	char tries[16], serial[SERIAL_HEX_MAX + 1], cert_end[24];
 };
 
@@ -127,6 +128,20 @@ static void certificate_texts(const struct session *s, struct record *r)
 	X509_free(x);
 }
 
+static void clear(struct record *r, const char *name)
+{
+	if (r->n < FIELDS_MAX)
+		r->fields[r->n++] = (struct store_field){.name = name};
+}
+
+static void set(struct record *r, const char *name, const char *text)
+{
+	if (text[0])
+		add(r, name, text);
+	else
+		clear(r, name);
+}
+
 /* What is worth keeping of any visit. */
 static void record_visit(struct session *s, struct record *r)
 {
@@ -139,19 +154,17 @@ static void record_visit(struct session *s, struct record *r)
 	add(r, "profile", s->ck.profile);
 	add(r, "ou", s->ck.ou);
 	add(r, "setup_fp3", s->device.fp3);
-}
-
-static void clear(struct record *r, const char *name)
-{
-	if (r->n < FIELDS_MAX)
-		r->fields[r->n++] = (struct store_field){.name = name};
+	if (s->marks.dirty) {
+		marks_text(&s->marks, r->marks);
+		set(r, "marks", r->marks);
+	}
 }
 
 /* Its next Hello starts a new generation by itself. The passwords stay: a partial one keeps them.
  */
 static void record_unconfigured(struct session *s, struct record *r)
 {
-	static const char *const gone[] = {"cert_fp", "cert_serial", "cert_end", "realm"};
+	static const char *const gone[] = {"cert_fp", "cert_serial", "cert_end", "realm", "marks"};
 	record_visit(s, r);
 	for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++)
 		clear(r, gone[i]);

@@ -40,33 +40,36 @@ static unsigned class_of(uint8_t c)
 }
 
 /* Fill a password from the stream; false when it lacks a class or the stream is too short. */
-static bool map_stream(char out[static PASSWORD_LEN], const uint8_t stream[static STREAM_LEN])
+static bool map_stream(
+	char out[static PASSWORD_LEN], size_t len, const uint8_t stream[static STREAM_LEN])
 {
 	unsigned classes = 0;
 	size_t n = 0;
-	for (size_t i = 0; i < STREAM_LEN && n < PASSWORD_LEN; i++) {
+	for (size_t i = 0; i < STREAM_LEN && n < len; i++) {
 		if (stream[i] >= BYTE_LIMIT)
 			continue;
 		out[n] = alphabet[stream[i] % ALPHABET_LEN];
 		classes |= class_of((uint8_t)out[n]);
 		n++;
 	}
-	return n == PASSWORD_LEN && classes == CLASS_ALL;
+	return n == len && classes == CLASS_ALL;
 }
 
 /* Fill the stream of this counter. */
 typedef int (*stream_fn)(uint8_t stream[static STREAM_LEN], unsigned counter, const void *arg);
 
-static int password_make(struct secret *out, stream_fn fill, const void *arg, struct error *err)
+static int password_make(
+	struct secret *out, size_t len, stream_fn fill, const void *arg, struct error *err)
 {
 	uint8_t stream[STREAM_LEN];
 	char password[PASSWORD_LEN];
 	int rc = E_CRYPTO;
+	ENSURE(len <= sizeof password, err, E_LIMIT, "a password of %zu characters", len);
 	for (unsigned counter = 0; counter < STREAMS_MAX; counter++) {
 		if (fill(stream, counter, arg) < 0)
 			break;
-		if (map_stream(password, stream)) {
-			rc = secret_set(out, password, sizeof password);
+		if (map_stream(password, len, stream)) {
+			rc = secret_set(out, password, len);
 			break;
 		}
 	}
@@ -84,7 +87,12 @@ static int random_stream(uint8_t stream[static STREAM_LEN], unsigned counter, co
 
 int password_random(struct secret *out, struct error *err)
 {
-	return password_make(out, random_stream, NULL, err);
+	return password_random_len(out, PASSWORD_LEN, err);
+}
+
+int password_random_len(struct secret *out, size_t len, struct error *err)
+{
+	return password_make(out, len, random_stream, NULL, err);
 }
 
 struct derivation {
@@ -121,8 +129,14 @@ static int hkdf_stream(uint8_t stream[static STREAM_LEN], unsigned counter, cons
 int password_derive(struct secret *out, const struct secret *master, const struct uuid *uuid,
 	const char *purpose, struct error *err)
 {
+	return password_derive_len(out, master, uuid, purpose, PASSWORD_LEN, err);
+}
+
+int password_derive_len(struct secret *out, const struct secret *master, const struct uuid *uuid,
+	const char *purpose, size_t len, struct error *err)
+{
 	const struct derivation d = {master, uuid, purpose};
-	return password_make(out, hkdf_stream, &d, err);
+	return password_make(out, len, hkdf_stream, &d, err);
 }
 
 int password_check(const struct secret *password, struct error *err)

@@ -23,6 +23,9 @@ struct error;
 /** A new random password of PASSWORD_LEN with one of each class. @return 0; E_CRYPTO; -ENOMEM */
 int password_random(struct secret *out, struct error *err);
 
+/** The same with another length, from 4 to PASSWORD_LEN. */
+int password_random_len(struct secret *out, size_t len, struct error *err);
+
 /**
  * The derived password: HKDF-SHA256(master, salt = 16 UUID bytes in the order of the text, info =
  * "muster/" purpose "/" counter). The counter is decimal from 0 and advances until all four
@@ -33,6 +36,10 @@ int password_random(struct secret *out, struct error *err);
  */
 int password_derive(struct secret *out, const struct secret *master, const struct uuid *uuid,
 	const char *purpose, struct error *err);
+
+/** The same with another length. */
+int password_derive_len(struct secret *out, const struct secret *master, const struct uuid *uuid,
+	const char *purpose, size_t len, struct error *err);
 
 /**
  * Whether Intel AMT takes it as admin or MEBx password: 8 to 32 of ASCII 32 to 126 without : , "

@@ -103,8 +103,8 @@ int dek_kek_id(const void *blob, size_t len, char out[static SEAL_ID_MAX + 1], s
 
 /* ---- sets of named secrets ------------------------------------------------------------------ */
 
-#define SECRET_NAME_MAX 15 /* "admin", "mebx", "rfb", ... */
-#define SECRET_SET_MAX  8  /* names in one set */
+#define SECRET_NAME_MAX 31 /* "admin", "mebx", "rfb", "user:operator", ... */
+#define SECRET_SET_MAX  24 /* in one set: seven digest users and what else a device has */
 #define SECRET_LEN_MAX  1024
 
 struct named_secret {
@@ -124,6 +124,9 @@ int secret_set_put(
 
 /** The secret of that name or NULL. Valid until the set changes. */
 const struct secret *secret_set_get(const struct secret_set *set, const char *name);
+
+/** Wipe one secret, if it is there. */
+void secret_set_remove(struct secret_set *set, const char *name);
 
 /** Copy one set over another. @return 0 or -ENOMEM (to is then empty) */
 int secret_set_copy(struct secret_set *to, const struct secret_set *from);

@@ -52,6 +52,17 @@ const struct secret *secret_set_get(const struct secret_set *set, const char *na
 	return NULL;
 }
 
+void secret_set_remove(struct secret_set *set, const char *name)
+{
+	struct named_secret *item = set_find(set, name);
+	if (!item)
+		return;
+	secret_free(&item->value);
+	set->n--;
+	memmove(item, item + 1, (size_t)(set->items + set->n - item) * sizeof *item);
+	set->items[set->n] = (struct named_secret){0};
+}
+
 int secret_set_copy(struct secret_set *to, const struct secret_set *from)
 {
 	secret_set_free(to);

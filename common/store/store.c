@@ -307,6 +307,7 @@ static const struct field_row device_rows[] = {
 	DEV("cert_end", FIELD_U64, cert_end_ms),
 	DEV("inv", FIELD_TEXT, inv),
 	DEV("diff", FIELD_TEXT, diff),
+	DEV("marks", FIELD_TEXT, marks),
 	DEV("dek", FIELD_BLOB, dek),
 	DEV("sec_cur", FIELD_BLOB, sec_cur),
 	DEV("sec_prev", FIELD_BLOB, sec_prev),

@@ -76,7 +76,7 @@ struct store_blob {
 
 /* One field of a device record to set; value.len 0 deletes it. Settable: fqdn profile ou amt port
  * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries tags wave
- * cert_end inv;
+ * cert_end inv diff marks;
  * rehello
  * ("auto" = a Hello after done starts a new generation without approval); unconf ("1" = we
  * unconfigured it ourselves: same; cleared by the next generation, and by a finish that does not
@@ -115,6 +115,7 @@ struct store_device {
 	const char *wave;
 	uint64_t cert_end_ms; /* notAfter of its certificate */
 	const char *inv;      /* newest inventory: lines "class.property<TAB>value" */
+	const char *marks;    /* hashes of secrets that the device was given: worker/marks.h */
 	const char *diff;     /* newest comparison: lines "class<TAB>property<TAB>have<TAB>want" */
 	struct store_blob dek, sec_cur, sec_prev, sec_pend;
 };

@@ -83,6 +83,7 @@ static void answer_begin(struct reply *r)
 		.cert_serial = fake_store_field("cert_serial"),
 		.tags = fake_store_field("tags"),
 		.wave = fake_store_field("wave"),
+		.marks = fake_store_field("marks"),
 		.tlsp = f->tlsp,
 		.seen12 = "",
 		.pw_tries = f->pw_tries,

@@ -3,6 +3,7 @@
  * FEATURES: what a profile wants of redirection, KVM, user consent, web interface and ping. How it
  * is read, compared and written: setting.c. SPEC: provisioning.md 4 FEATURES
  */
+#include "worker/passwords.h"
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
@@ -74,7 +75,10 @@ bool kvm_policy_asked(const struct session *s)
 {
 	const struct setting_seen *kvm = &s->o.settings[SETTING_KVM];
 	bool to_be_on = kvm->state_differs && s->profile->features.kvm;
-	return kvm->read && (to_be_on || s->profile->timeouts.kvm_session_min ||
+	const struct profile_kvm *k = &s->profile->kvm;
+	bool own = k->port_5900 != PROFILE_KEEP || k->default_screen ||
+		   k->rfb_password.source != PROFILE_PASSWORD_NONE;
+	return kvm->read && (to_be_on || own || s->profile->timeouts.kvm_session_min ||
 				    s->o.settings[SETTING_CONSENT].lacking);
 }
 
@@ -82,6 +86,14 @@ void kvm_policy_wish(struct wishes *w)
 {
 	if (w->s->o.settings[SETTING_CONSENT].lacking)
 		wish_bool(w, "OptInPolicy", w->s->profile->user_consent != PROFILE_CONSENT_NONE);
+	const struct profile_kvm *k = &w->s->profile->kvm;
+	wish_switch(w, "Is5900PortEnabled", k->port_5900);
+	if (k->port_5900 != PROFILE_KEEP || k->default_screen) {
+		wish_uint(w, "DefaultScreen", k->default_screen);
+		wish_if_known(w);
+	}
+	if (k->rfb_password.source != PROFILE_PASSWORD_NONE)
+		wish_secret(w, "RFBPassword", SECRET_RFB, passwords_get(w->s, SECRET_RFB));
 	wish_optional(w, "SessionTimeout", w->s->profile->timeouts.kvm_session_min);
 }
 

@@ -2,7 +2,10 @@
 /* The table of settings, and the row functions that all of them share. See setting.h. */
 #include "worker/steps/setting.h"
 
+#include <errno.h>
+
 #include "common/base/err.h"
+#include "worker/marks.h"
 #include "worker/steps/steps.h"
 
 /* SPEC: provisioning.md 4, 6 */
@@ -55,7 +58,7 @@ void setting_report(struct session *s, const char *class_name, const char *prope
 		report(s, class_name, property, have, want);
 }
 
-static void report_lack(
+void setting_not_here(
 	struct session *s, const char *class_name, const char *property, const char *why)
 {
 	char text[128];
@@ -69,45 +72,113 @@ void setting_lacks(struct session *s, const char *reason)
 	if (s->row->setting)
 		seen_of(s)->lacking = true;
 	if (s->plan == PLAN_ADMIN)
-		report_lack(s, s->row->class_name, "", reason);
+		setting_not_here(s, s->row->class_name, "", reason);
 }
 
 void setting_leave(struct session *s, enum setting_id id, const char *class_name, const char *why)
 {
 	struct setting_seen *seen = &s->o.settings[id];
 	seen->state_differs = seen->put_differs = false;
-	report_lack(s, class_name, "", why);
+	setting_not_here(s, class_name, "", why);
 }
 
 /* ---- wishes ------------------------------------------------------------------------------------
  */
 
-static void wish(struct wishes *w, const char *property, enum wish_kind kind, uint64_t want)
+static void wish(struct wishes *w, struct wish x)
 {
 	if (w->n == WISHES_MAX)
 		w->overfull = true;
 	else
-		w->items[w->n++] = (struct wish){.property = property, .kind = kind, .want = want};
+		w->items[w->n++] = x;
 }
 
 void wish_bool(struct wishes *w, const char *property, bool want)
 {
-	wish(w, property, WISH_BOOL, want);
+	wish(w, (struct wish){.property = property, .kind = WISH_BOOL, .want = want});
 }
 
 void wish_uint(struct wishes *w, const char *property, uint64_t want)
 {
-	wish(w, property, WISH_UINT, want);
+	wish(w, (struct wish){.property = property, .kind = WISH_UINT, .want = want});
+}
+
+void wish_text(struct wishes *w, const char *property, const char *want)
+{
+	wish(w, (struct wish){.property = property, .kind = WISH_TEXT, .text = want});
+}
+
+void wish_list(struct wishes *w, const char *property, const char *first, size_t stride, size_t n)
+{
+	if (n > WISH_TEXTS_MAX)
+		w->overfull = true;
+	else
+		wish(w, (struct wish){.property = property,
+				.kind = WISH_LIST,
+				.text = first,
+				.stride = stride,
+				.n = n});
+}
+
+void wish_secret(
+	struct wishes *w, const char *property, const char *mark, const struct secret *want)
+{
+	if (want)
+		wish(w, (struct wish){.property = property,
+				.kind = WISH_SECRET,
+				.secret = want,
+				.mark = mark});
+}
+
+void wish_drop(struct wishes *w, const char *property)
+{
+	wish(w, (struct wish){.property = property, .kind = WISH_DROP});
+}
+
+void wish_if_known(struct wishes *w)
+{
+	if (w->n)
+		w->items[w->n - 1].optional = true;
 }
 
 void wish_optional(struct wishes *w, const char *property, uint64_t want)
 {
-	size_t at = w->n;
 	if (want == 0)
 		return;
-	wish(w, property, WISH_UINT, want);
-	if (w->n > at)
-		w->items[at].optional = true;
+	wish_uint(w, property, want);
+	wish_if_known(w);
+}
+
+void wish_switch(struct wishes *w, const char *property, enum profile_switch want)
+{
+	if (want == PROFILE_KEEP)
+		return;
+	wish_bool(w, property, want == PROFILE_ON);
+	wish_if_known(w);
+}
+
+static const char *list_text(const struct wish *w, size_t i)
+{
+	return w->text + i * w->stride;
+}
+
+static bool list_has(const struct wish *w, const char *text)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (strcmp(list_text(w, i), text) == 0)
+			return true;
+	return false;
+}
+
+/* A profile names nothing twice, so as many, and each of them wanted, is the same. */
+static bool list_fulfilled(const struct wish *w, const struct wsman_node *have)
+{
+	size_t n = 0;
+	const struct wsman_node *x = wsman_node_child(have, w->property);
+	for (; x; x = wsman_node_again(x), n++)
+		if (!list_has(w, x->text))
+			return false;
+	return n == w->n;
 }
 
 static bool beyond(const struct wish *w, const struct wsman_node *have)
@@ -115,23 +186,74 @@ static bool beyond(const struct wish *w, const struct wsman_node *have)
 	return w->optional && !wsman_node_child(have, w->property);
 }
 
-static bool fulfilled(const struct wish *w, const struct wsman_node *have)
+static bool fulfilled(const struct session *s, const struct wish *w, const struct wsman_node *have)
 {
 	bool on;
 	uint64_t number;
+	const char *text = wsman_node_text(have, w->property);
 	if (beyond(w, have))
 		return true;
-	if (w->kind == WISH_BOOL)
-		return wsman_node_bool(have, w->property, &on) == 0 && on == (w->want != 0);
-	return wsman_node_uint(have, w->property, &number) == 0 && number == w->want;
+	switch (w->kind) {
+	case WISH_BOOL: return wsman_node_bool(have, w->property, &on) == 0 && on == (w->want != 0);
+	case WISH_UINT:
+		return wsman_node_uint(have, w->property, &number) == 0 && number == w->want;
+	case WISH_TEXT: return strcmp(text ? text : "", w->text) == 0;
+	case WISH_LIST: return list_fulfilled(w, have);
+	case WISH_SECRET: return marks_has(s, w->mark, w->secret);
+	case WISH_DROP: break;
+	}
+	return true;
 }
 
-static const char *wish_text(const struct wish *w, char out[static VALUE_MAX])
+/* For people; numbers and switches also for the device. */
+static const char *value_text(const struct wish *w, char out[static VALUE_MAX])
 {
-	if (w->kind == WISH_BOOL)
-		return w->want ? "true" : "false";
+	size_t len = 0;
+	switch (w->kind) {
+	case WISH_BOOL: return w->want ? "true" : "false";
+	case WISH_TEXT: return w->text;
+	case WISH_SECRET: return "(another secret)";
+	case WISH_LIST:
+		out[0] = '\0';
+		for (size_t i = 0; i < w->n && len < VALUE_MAX; i++)
+			len += (size_t)snprintf(
+				out + len, VALUE_MAX - len, "%s%s", i ? "," : "", list_text(w, i));
+		return out;
+	case WISH_UINT:
+	case WISH_DROP: break;
+	}
 	snprintf(out, VALUE_MAX, "%llu", (unsigned long long)w->want);
 	return out;
+}
+
+/* The text stays where it is: no copy outlives the request. Without it the object is kept. */
+static int put_secret(struct session *s, struct wsman_object *o, const struct wish *w)
+{
+	TRY(secret_set(&s->param, w->secret->data, w->secret->len));
+	TRY(wsman_object_set(o, w->property, ""));
+	struct wsman_node *x = o->root->child;
+	while (x && strcmp(x->name, w->property) != 0)
+		x = x->next;
+	if (!x)
+		return -ENOMEM;
+	x->text = secret_text(&s->param);
+	x->text_len = s->param.len;
+	return 0;
+}
+
+static int put_wish(struct session *s, struct wsman_object *o, const struct wish *w)
+{
+	char text[VALUE_MAX];
+	const char *texts[WISH_TEXTS_MAX];
+	switch (w->kind) {
+	case WISH_DROP: wsman_object_remove(o, w->property); return 0;
+	case WISH_SECRET: return put_secret(s, o, w);
+	case WISH_LIST:
+		for (size_t i = 0; i < w->n; i++)
+			texts[i] = list_text(w, i);
+		return wsman_object_set_list(o, w->property, texts, w->n);
+	default: return wsman_object_set(o, w->property, value_text(w, text));
+	}
 }
 
 static struct wishes wishes_of(const struct session *s, const struct wsman_node *have)
@@ -159,15 +281,15 @@ static int compare(struct session *s, const struct wsman_node *have)
 	for (size_t i = 0; i < w.n; i++) {
 		const struct wish *x = &w.items[i];
 		if (beyond(x, have))
-			report_lack(s, s->row->class_name, x->property, NOT_THERE);
-		if (fulfilled(x, have))
+			setting_not_here(s, s->row->class_name, x->property, NOT_THERE);
+		if (fulfilled(s, x, have))
 			continue;
 		if (fixed) {
 			setting_lacks(s, fixed);
 			return 0;
 		}
 		setting_report(s, s->row->class_name, x->property,
-			wsman_node_text(have, x->property), wish_text(x, text));
+			wsman_node_text(have, x->property), value_text(x, text));
 		if (set->state && strcmp(set->state, x->property) == 0) {
 			seen->state_differs = true;
 			seen->state = (uint32_t)x->want;
@@ -176,6 +298,14 @@ static int compare(struct session *s, const struct wsman_node *have)
 		}
 	}
 	return w.overfull ? E_LIMIT : 0;
+}
+
+static void one_of_many(const struct session *s, struct wsman_request *rq)
+{
+	if (!s->row->setting->by_id.name)
+		return;
+	rq->selectors = &s->row->setting->by_id;
+	rq->n_selectors = 1;
 }
 
 static struct verdict v_compared(struct session *s, int rc)
@@ -200,6 +330,7 @@ enum build setting_get_build(struct session *s, struct wsman_request *rq)
 	if (set->asked && !set->asked(s))
 		return BUILD_SKIP;
 	rq->op = WSMAN_GET;
+	one_of_many(s, rq);
 	return BUILD_SEND;
 }
 
@@ -208,6 +339,15 @@ struct verdict setting_get_read(struct session *s, const struct wsman_message *m
 	compare(s, m->payload);
 	if (seen_of(s)->put_differs && keep_object(s, &seen_of(s)->object, m) < 0)
 		return v_fail(s, FAIL_RETRY, "no_memory", "%s is too large", s->row->class_name);
+	return v_next();
+}
+
+/* No such instance: as good as no such class. */
+struct verdict setting_get_fault(struct session *s, enum wsman_reaction reaction)
+{
+	if (reaction != WSMAN_REACT_SELECT || !s->row->setting->by_id.name)
+		return (struct verdict){.kind = VERDICT_FAIL};
+	setting_lacks(s, NOT_THERE);
 	return v_next();
 }
 
@@ -242,21 +382,26 @@ enum build setting_put_build(struct session *s, struct wsman_request *rq)
 	struct wsman_object *o = &seen->object;
 	if (!seen->put_differs)
 		return BUILD_SKIP;
-	struct wishes w = wishes_of(s, o->root);
-	char text[VALUE_MAX];
-	for (size_t i = 0; i < w.n; i++)
-		if (!fulfilled(&w.items[i], o->root) &&
-			wsman_object_set(o, w.items[i].property, wish_text(&w.items[i], text)) < 0)
-			return build_nomem(s);
 	for (size_t i = 0; i < DROPPED_MAX && s->row->setting->dropped[i]; i++)
 		wsman_object_remove(o, s->row->setting->dropped[i]);
+	struct wishes w = wishes_of(s, o->root);
+	for (size_t i = 0; i < w.n; i++)
+		if ((w.items[i].kind == WISH_DROP || !fulfilled(s, &w.items[i], o->root)) &&
+			put_wish(s, o, &w.items[i]) < 0)
+			return build_nomem(s);
+	one_of_many(s, rq);
 	return build_object(rq, o);
 }
 
 struct verdict setting_write_read(struct session *s, const struct wsman_message *m)
 {
 	(void)m;
-	seen_of(s)->written = true;
+	struct setting_seen *seen = seen_of(s);
+	struct wishes w = wishes_of(s, seen->object.root);
+	seen->written = true;
+	for (size_t i = 0; seen->object.root && i < w.n; i++)
+		if (w.items[i].kind == WISH_SECRET)
+			marks_set(s, w.items[i].mark, w.items[i].secret);
 	return v_next();
 }
 
@@ -275,6 +420,7 @@ struct verdict setting_put_fault(struct session *s, enum wsman_reaction reaction
 enum build setting_check_build(struct session *s, struct wsman_request *rq)
 {
 	rq->op = WSMAN_GET;
+	one_of_many(s, rq);
 	return seen_of(s)->written ? BUILD_SEND : BUILD_SKIP;
 }
 
@@ -282,7 +428,7 @@ struct verdict setting_check_read(struct session *s, const struct wsman_message 
 {
 	struct wishes w = wishes_of(s, m->payload);
 	for (size_t i = 0; i < w.n; i++)
-		if (!fulfilled(&w.items[i], m->payload))
+		if (!fulfilled(s, &w.items[i], m->payload))
 			return v_fail(s, FAIL_RETRY, "not_taken",
 				"%s.%s was written and accepted, but the device does not show the "
 				"new value",

@@ -15,9 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/secret.h"
+#include "common/conf/profile.h"
 #include "proto/wsman/object.h"
 
-struct profile;
 struct session;
 
 enum setting_id {
@@ -30,19 +31,31 @@ enum setting_id {
 	N_SETTINGS
 };
 
-#define WISHES_MAX  8  /* properties of one object */
-#define DROPPED_MAX 2  /* properties of one object that no Put may carry */
-#define VALUE_MAX   24 /* text of a number or a switch */
+#define WISHES_MAX     16  /* properties of one object */
+#define WISH_TEXTS_MAX 16  /* of one list */
+#define DROPPED_MAX    4   /* properties of one object that no Put may carry */
+#define VALUE_MAX      512 /* of a wish, for people: a list is cut there */
 
 #define NOT_THERE "the firmware does not have it" /* the usual reason of a lack */
 
-enum wish_kind { WISH_BOOL, WISH_UINT };
+enum wish_kind {
+	WISH_BOOL,
+	WISH_UINT,
+	WISH_TEXT,
+	WISH_LIST,   /* the order does not matter */
+	WISH_SECRET, /* cannot be read back: the mark of the record decides */
+	WISH_DROP    /* no wish: a Put leaves the property out */
+};
 
 struct wish {
 	const char *property;
 	enum wish_kind kind;
-	uint64_t want;
-	bool optional; /* not every firmware has the property */
+	uint64_t want;    /* BOOL, UINT */
+	const char *text; /* TEXT; LIST: the first of n, which are `stride` bytes apart */
+	size_t stride, n;
+	const struct secret *secret;
+	const char *mark; /* SECRET: its name in the record; worker/marks.h */
+	bool optional;    /* not every firmware has the property */
 };
 
 /* What a profile wants of one object, filled by a wish function. */
@@ -64,7 +77,8 @@ struct setting {
 	void (*note)(struct session *s, const struct wsman_node *have);
 	const char *state;                /* property that RequestStateChange writes */
 	const char *dropped[DROPPED_MAX]; /* read-only or secret: left out of a Put */
-	const char *demanded; /* some firmware wants it in a Put without having sent it */
+	const char *demanded;        /* some firmware wants it in a Put without having sent it */
+	struct wsman_selector by_id; /* one of several instances; name NULL = there is only one */
 };
 
 /* What a visit knows about one setting. */
@@ -82,12 +96,33 @@ extern const struct setting setting_table[N_SETTINGS];
 void wish_bool(struct wishes *w, const char *property, bool want);
 void wish_uint(struct wishes *w, const char *property, uint64_t want);
 
-/** The same for a number that the profile leaves alone with 0, of a property that older firmware
- * does not have. */
+/** Texts must live as long as the session: the profile's, constants, or of its keep arena. A list
+ * is an array of arrays, as profiles have them: texts[0], stride = sizeof texts[0]. */
+void wish_text(struct wishes *w, const char *property, const char *want);
+void wish_list(struct wishes *w, const char *property, const char *first, size_t stride, size_t n);
+
+/** A value that no Get shows. NULL = leave it. What was set is known by its mark. */
+void wish_secret(
+	struct wishes *w, const char *property, const char *mark, const struct secret *want);
+
+/** Leave the property out of a Put. */
+void wish_drop(struct wishes *w, const char *property);
+
+/** The last wish is about a property that not every firmware has: without it, "not applicable". */
+void wish_if_known(struct wishes *w);
+
+/** The same for a number that the profile leaves alone with 0. */
 void wish_optional(struct wishes *w, const char *property, uint64_t want);
+
+/** The same for a switch that a profile may leave alone. */
+void wish_switch(struct wishes *w, const char *property, enum profile_switch want);
 
 /** The firmware lacks what the present row is about: record it with the reason. */
 void setting_lacks(struct session *s, const char *reason);
+
+/** Say that this device cannot have something, and why: "not applicable". */
+void setting_not_here(
+	struct session *s, const char *class_name, const char *property, const char *reason);
 
 /** Take back a difference that was found: this device cannot have it. */
 void setting_leave(struct session *s, enum setting_id id, const char *class_name, const char *why);

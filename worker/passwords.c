@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/passwords.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/err.h"
+#include "common/crypto/password.h"
+#include "worker/session.h"
+
+#define RFB_LEN 8 /* exactly. SPEC: provisioning.md 4 FEATURES */
+
+void passwords_user(char out[static SECRET_NAME_MAX + 1], const char *user)
+{
+	snprintf(out, SECRET_NAME_MAX + 1, SECRET_USER "%s", user);
+}
+
+const struct secret *passwords_get(const struct session *s, const char *name)
+{
+	return secret_set_get(s->secrets.pend.n ? &s->secrets.pend : &s->secrets.cur, name);
+}
+
+/* One secret of the set that is wanted. A random one stays as it is; the others are what the
+ * profile says now. @return whether the set changed, or an error */
+static int want(struct session *s, struct secret_set *set, const struct profile_password *p,
+	const char *name, size_t len, struct error *err)
+{
+	const struct secret *have = secret_set_get(set, name);
+	struct secret value = {0};
+	if (p->source == PROFILE_PASSWORD_NONE || (have && p->source == PROFILE_PASSWORD_RANDOM))
+		return 0;
+	int rc = session_password(s, p, name, len, &value, err);
+	bool same = rc == 0 && have && secret_equal(have, &value);
+	if (rc == 0 && !same)
+		rc = secret_set_put(set, name, value.data, value.len, clock_wall_ms());
+	secret_free(&value);
+	return rc < 0 ? error_prefix(err, "%s", name) : !same;
+}
+
+static int want_all(struct session *s, struct secret_set *set, struct error *err)
+{
+	static const struct profile_password random = {.source = PROFILE_PASSWORD_RANDOM};
+	const struct profile *p = s->profile;
+	char name[SECRET_NAME_MAX + 1];
+	int rc = want(s, set, &p->kvm.rfb_password, SECRET_RFB, RFB_LEN, err), changed = rc;
+	if (rc >= 0 && p->kerberos.state == PROFILE_ON)
+		changed |= rc = want(s, set, &random, SECRET_KERBEROS, PASSWORD_LEN, err);
+	for (uint32_t i = 0; rc >= 0 && i < p->acl.n_users; i++) {
+		const struct profile_user *u = &p->acl.users[i];
+		if (!u->name[0])
+			continue;
+		passwords_user(name, u->name);
+		changed |= rc = want(s, set, &u->password, name, PASSWORD_LEN, err);
+	}
+	return rc < 0 ? rc : changed;
+}
+
+int passwords_make(struct session *s, struct error *err)
+{
+	struct secret_set set = {0};
+	int rc = secret_set_copy(&set, s->secrets.pend.n ? &s->secrets.pend : &s->secrets.cur);
+	if (rc == 0)
+		rc = want_all(s, &set, err);
+	if (rc > 0) {
+		secret_set_free(&s->secrets.pend);
+		s->secrets.pend = set;
+		s->pending_dirty = true;
+		return 0;
+	}
+	secret_set_free(&set);
+	return rc < 0 && !err->code ? error_set(err, rc, "no memory for passwords") : rc;
+}
+
+int passwords_forget(struct session *s, const char *name)
+{
+	struct secret_set *pend = &s->secrets.pend;
+	if (!passwords_get(s, name))
+		return 0;
+	if (pend->n == 0)
+		TRY(secret_set_copy(pend, &s->secrets.cur));
+	secret_set_remove(pend, name);
+	s->pending_dirty = true;
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The secrets of phase B, besides the administrator's: of the digest users, of the RFB port, of
+ * Kerberos. They are made once, durable as pending before the first row that sends one, and become
+ * current when phase B is done (or at the next visit's opening). Whether the device has them, the
+ * marks say. Names in the set: "user:NAME", "rfb", "kerberos". SPEC: provisioning.md 4, 7
+ */
+#ifndef MUSTER_WORKER_PASSWORDS_H
+#define MUSTER_WORKER_PASSWORDS_H
+
+#include "common/crypto/seal.h"
+
+struct error;
+struct profile_password;
+struct session;
+
+#define SECRET_RFB      "rfb"
+#define SECRET_KERBEROS "kerberos"
+#define SECRET_USER     "user:" /* and the name */
+
+/** Make what the profile wants and the record lacks or has otherwise; marked pending together with
+ * what stays. @return 0; E_CONFIG; E_CRYPTO; E_LIMIT; -ENOMEM */
+int passwords_make(struct session *s, struct error *err);
+
+/** Leave a secret out of what is current from the next promotion on; the row that removes its user
+ * makes that durable. @return 0 or -ENOMEM */
+int passwords_forget(struct session *s, const char *name);
+
+/** The secret that the device shall have: pending before current; NULL = none. */
+const struct secret *passwords_get(const struct session *s, const char *name);
+
+/** Name of a digest user's secret. */
+void passwords_user(char out[static SECRET_NAME_MAX + 1], const char *user);
+
+#endif
