@@ -39,6 +39,25 @@ uint32_t profile_user_realms(const struct profile_user *user)
 	return set;
 }
 
+static bool by_certificate(const struct profile_8021x *x)
+{
+	return x->protocol == PROFILE_EAP_TLS || x->protocol == PROFILE_EAP_FAST_TLS;
+}
+
+bool profile_wants_client_auth(const struct profile *p)
+{
+	bool wanted = p->wired.state == PROFILE_ON && by_certificate(&p->wired.ieee8021x);
+	for (uint32_t i = 0; i < p->wireless.n_profiles; i++) {
+		const struct profile_wifi *e = &p->wireless.profiles[i];
+		bool ieee8021x = e->security == PROFILE_WIFI_WPA_8021X ||
+				 e->security == PROFILE_WIFI_WPA2_8021X;
+		wanted |= ieee8021x && by_certificate(&e->ieee8021x);
+	}
+	for (uint32_t i = 0; i < p->remote_access.n_servers; i++)
+		wanted |= p->remote_access.servers[i].auth == PROFILE_MPS_CERTIFICATE;
+	return wanted;
+}
+
 /* ---- sharing ---------------------------------------------------------------------------- */
 
 const struct profile *profile_hold(const struct profile *p)

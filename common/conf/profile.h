@@ -163,11 +163,10 @@ struct profile_tls {
 	enum profile_issue issue;       /* public key or PKCS#10 to the authority */
 	uint32_t validity_days;
 	uint32_t key_bits; /* 2048; 1024 only for devices before 6.0; 3072 for 16.0 and later */
-	uint32_t renew_before_days;   /* 0 = upkeep.renew_before_days of the site */
-	char template[CONF_TEXT_MAX]; /* what the authority calls it; "" = its default */
-	bool short_name;              /* the certificate carries the host name, too */
-	bool clear_ports;             /* 16992 stays open beside 16993 */
-	bool mutual;                  /* consoles must show a certificate */
+	uint32_t renew_before_days; /* 0 = upkeep.renew_before_days of the site */
+	bool short_name;            /* the certificate carries the host name, too */
+	bool clear_ports;           /* 16992 stays open beside 16993 */
+	bool mutual;                /* consoles must show a certificate */
 	char trusted_roots[PROFILE_ROOTS_MAX][CONF_PATH_MAX]; /* PEM, one certificate each */
 	uint32_t n_trusted_roots;
 	char trusted_cns[PROFILE_CNS_MAX][CONF_TEXT_MAX]; /* FQDN suffixes; none = any */
@@ -358,6 +357,9 @@ const struct profile *profile_hold(const struct profile *p);
 
 /** Give back what profile_hold() gave; NULL does nothing. */
 void profile_drop(const struct profile *p);
+
+/** Whether the device logs in somewhere with its certificate: 802.1x, remote access. */
+bool profile_wants_client_auth(const struct profile *p);
 
 /** The realms of a user: of its role and its own. @return bit n = realm n */
 uint32_t profile_user_realms(const struct profile_user *user);

@@ -53,7 +53,6 @@ const struct profile_field profile_fields[] = {
 	NUM("tls.validity_days", 1, 3650, "AMT_PublicKeyManagementService.AddCertificate()", "life of the device's certificate"),
 	NUM("tls.key_bits", 1024, 3072, "AMT_PublicKeyManagementService.GenerateKeyPair()", "1024 only before AMT 6.0, 2048, 3072 from AMT 16.0 on"),
 	NUM("tls.renew_before_days", 0, 3649, "", "renew so many days before the end; 0: upkeep.renew_before_days of the site"),
-	ANY("tls.template", "", "template that the authority shall use; empty: its default"),
 	ANY("tls.short_name", "AMT_PublicKeyManagementService.AddCertificate()", "true: the certificate carries the host name beside the FQDN"),
 	OLD("tls.clear_ports", R(16, 1), "AMT_TLSSettingData.AcceptNonSecureConnections", "true: port 16992 stays open beside 16993"),
 	ANY("tls.mutual", "AMT_TLSSettingData.MutualAuthentication", "true: consoles must show a certificate of a trusted root"),

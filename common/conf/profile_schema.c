@@ -173,9 +173,9 @@ ROWS(network_rows) = {ROW_ENUM(T, address, address_words), ROW_TEXT(T, subnet_ma
 ROWS(tls_rows) = {ROW_BOOL(T, legacy), ROW_BOOL(T, tls13), ROW_BOOL(T, psk_dashes),
 	ROW_ENUM(T, setup_trust, trust_words), ROW_ENUM(T, issue, issue_words),
 	ROW_UINT(T, validity_days), ROW_UINT(T, key_bits), ROW_UINT(T, renew_before_days),
-	ROW_TEXT(T, template), ROW_BOOL(T, short_name), ROW_BOOL(T, clear_ports),
-	ROW_BOOL(T, mutual), ROW_LIST(T, trusted_roots, &path_entry),
-	ROW_LIST(T, trusted_cns, &text_entry), CYAML_FIELD_END};
+	ROW_BOOL(T, short_name), ROW_BOOL(T, clear_ports), ROW_BOOL(T, mutual),
+	ROW_LIST(T, trusted_roots, &path_entry), ROW_LIST(T, trusted_cns, &text_entry),
+	CYAML_FIELD_END};
 #undef T
 #define T struct profile_user
 ROWS(user_rows) = {ROW_TEXT(T, name), ROW_TEXT(T, sid), ROW_ENUM(T, role, role_words),

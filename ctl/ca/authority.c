@@ -290,6 +290,7 @@ static int issue(
 			.common_name = req->common_name,
 			.dns_names = req->dns_names,
 			.n_dns_names = req->n_dns_names,
+			.client_auth = req->client_auth,
 			.days = req->validity_days ? req->validity_days : a->validity_days,
 			.crl_url = a->crl_url,
 		},

@@ -177,7 +177,8 @@ X509 *certificate_device(
 		!add_extension(cert, ca, NID_basic_constraints, "critical,CA:FALSE") ||
 		!add_extension(
 			cert, ca, NID_key_usage, "critical,digitalSignature,keyEncipherment") ||
-		!add_extension(cert, ca, NID_ext_key_usage, "serverAuth") ||
+		!add_extension(cert, ca, NID_ext_key_usage,
+			req->client_auth ? "serverAuth,clientAuth" : "serverAuth") ||
 		!add_dns_names(cert, req->dns_names, req->n_dns_names) ||
 		!add_extension(cert, ca, NID_subject_key_identifier, "hash") ||
 		!add_extension(cert, ca, NID_authority_key_identifier, "keyid:always"))

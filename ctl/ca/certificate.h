@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,13 +28,15 @@ struct certificate_request {
 	const char *common_name;
 	char *const *dns_names; /* subjectAltName, at least one */
 	size_t n_dns_names;
+	bool client_auth; /* EKU clientAuth beside serverAuth */
 	uint32_t days;
 	const char *crl_url; /* NULL or "" = none */
 };
 
 /**
  * A device's TLS server certificate. SPEC: ca.md 1.1: notBefore one day back, SHA-256, EKU
- * serverAuth, digitalSignature + keyEncipherment, never beyond the CA's own end, <= 4100 bytes.
+ * serverAuth (and clientAuth where asked), digitalSignature + keyEncipherment, never beyond the
+ * CA's own end, <= 4100 bytes.
  * @return NULL with err: E_CONFIG for what the requester must change, E_CRYPTO for the rest
  */
 X509 *certificate_device(

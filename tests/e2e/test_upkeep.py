@@ -80,6 +80,8 @@ class Upkeep(harness.SiteTest):
         for u in uuids:
             self.assertNotEqual(renewed[u]["cert_fp"], before[u]["cert_fp"])
             self.assertEqual(renewed[u]["admin_password"], before[u]["admin_password"])
+        # Each old certificate is on the list of revoked ones, as superseded.
+        self.assertEqual(json.loads(self.site.muster("ca", "show", "--json"))["revoked"], DEVICES)
         self.assertEqual(writes, [e for e in json.loads(self.site.muster("events", "--json", "--limit", "100000"))
                                   if e["event"] == "secret"], "only a rotation touches secrets")
 
@@ -106,7 +108,7 @@ class Upkeep(harness.SiteTest):
         self.run_jobs("unconfigure", [gone])
         self.run_jobs("unconfigure", [full], "full")
         revoked = json.loads(self.site.muster("ca", "show", "--json"))["revoked"]
-        self.assertEqual(revoked, 2)
+        self.assertEqual(revoked, DEVICES + 2)
         self.wait(lambda: {self.records()[u]["state"] for u in (gone, full)} == {"done"}, 120,
                   "the unconfigured devices to be set up again")
         again = self.records()

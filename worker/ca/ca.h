@@ -22,7 +22,10 @@
 #define CA_TEXT_MAX    255
 #define CA_KEY_HEX     64 /* request key: hex of SHA-256 */
 #define CA_PENDING_MAX 127
-#define CA_SERIAL_MAX  20 /* bytes. SPEC: RFC 5280 4.1.2.2 */
+/* Why a certificate is revoked. SPEC: RFC 5280 5.3.1 */
+enum { CA_REASON_SUPERSEDED = 4, CA_REASON_CESSATION = 5 };
+
+#define CA_SERIAL_MAX 20 /* bytes. SPEC: RFC 5280 4.1.2.2 */
 
 struct conf;
 struct error;
@@ -46,7 +49,10 @@ struct ca_call {
 	bool is_csr;
 	uint8_t revoke_serial[CA_SERIAL_MAX]; /* revoke this one instead of issuing */
 	size_t revoke_len;                    /* 0 = issue */
+	uint32_t revoke_reason;               /* RFC 5280 5.3.1 */
 	uint32_t validity_days;
+	bool short_name;  /* the host name beside the FQDN */
+	bool client_auth; /* the device logs in with it, too: 802.1x, remote access */
 	char pending_id[CA_PENDING_MAX + 1]; /* poll(): which */
 
 	enum ca_result result;

@@ -19,13 +19,12 @@
 #include "proto/muster.pb-c.h"
 #include "worker/ca/ca.h"
 
-#define FRAME_MAX              (64u * 1024u) /* SPEC: ruling 39 */
-#define LENGTH_BYTES           4
-#define CESSATION_OF_OPERATION 5 /* CRLReason. SPEC: RFC 5280 5.3.1 */
-#define SENT_MAX               32 /* calls in flight; the others wait here. SPEC: ca.md 3: a cap per CA */
-#define RECONNECT_MS           500 /* after a lost connection or a refused one */
-#define ANSWER_MS              20000 /* one signature takes milliseconds; a stuck authority does not answer */
-#define RETRY_MS               2000 /* first pause of ca.md 3; the session's attempts space out further */
+#define FRAME_MAX    (64u * 1024u) /* SPEC: ruling 39 */
+#define LENGTH_BYTES 4
+#define SENT_MAX     32    /* calls in flight; the others wait here. SPEC: ca.md 3: a cap per CA */
+#define RECONNECT_MS 500   /* after a lost connection or a refused one */
+#define ANSWER_MS    20000 /* one signature takes milliseconds; a stuck authority does not answer */
+#define RETRY_MS     2000  /* first pause of ca.md 3; the session's attempts space out further */
 
 TAILQ_HEAD(call_list, ca_call);
 
@@ -83,20 +82,24 @@ static void drop(struct ca *ca, const char *why)
 static int pack(const struct ca_call *call, struct buf *out)
 {
 	Muster__V1__CaRequest rq = MUSTER__V1__CA_REQUEST__INIT;
-	char *names[] = {(char *)call->common_name};
+	char host[CA_NAME_MAX];
+	char *names[] = {(char *)call->common_name, host};
+	snprintf(
+		host, sizeof host, "%.*s", (int)strcspn(call->common_name, "."), call->common_name);
 	ProtobufCBinaryData der = {.len = call->der_len, .data = (uint8_t *)call->der};
 	rq.id = call->id;
 	rq.op = call->revoke_len ? MUSTER__V1__CA_OP__CA_OP_REVOKE : MUSTER__V1__CA_OP__CA_OP_ISSUE;
 	rq.serial.len = call->revoke_len;
 	rq.serial.data = (uint8_t *)call->revoke_serial;
-	rq.reason = call->revoke_len ? CESSATION_OF_OPERATION : 0;
+	rq.reason = call->revoke_len ? call->revoke_reason : 0;
 	rq.request_key = (char *)call->request_key;
 	if (call->is_csr)
 		rq.csr = der;
 	else
 		rq.public_key = der;
 	rq.common_name = (char *)call->common_name;
-	rq.n_dns_names = 1;
+	rq.n_dns_names = call->short_name ? 2 : 1;
+	rq.client_auth = call->client_auth;
 	rq.dns_names = names;
 	rq.validity_days = call->validity_days;
 	rq.device_uuid = (char *)call->device_uuid;

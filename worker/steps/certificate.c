@@ -438,6 +438,8 @@ enum build cert_issue_build(struct session *s, struct wsman_request *rq)
 	copy_text(c->job, sizeof c->job, s->job);
 	copy_text(c->pending_id, sizeof c->pending_id, s->ck.ca_pending_id);
 	c->validity_days = s->profile->tls.validity_days;
+	c->short_name = s->profile->tls.short_name;
+	c->client_auth = profile_wants_client_auth(s->profile);
 	s->work = &w->work;
 	ca_work_submit(w, on_issue, s);
 	return BUILD_SEND;

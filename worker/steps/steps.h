@@ -113,6 +113,7 @@ STEP_FN_(unconfigure);
 struct verdict unconfigure_refused(struct session *s, uint32_t rv);
 STEP_FN_(unconfigure_state);
 enum build revoke_build(struct session *s, struct wsman_request *rq);
+enum build revoke_old_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(inventory);
 
 /** Set names and ping as the profile says. @return 0 or -ENOMEM */

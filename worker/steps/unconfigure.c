@@ -74,9 +74,8 @@ static void on_revoked(struct work *work, void *arg)
 	drive_verdict(s, v_next());
 }
 
-enum build revoke_build(struct session *s, struct wsman_request *rq)
+static enum build revoke_recorded(struct session *s, uint32_t reason)
 {
-	(void)rq;
 	size_t len = strlen(s->serial) / 2;
 	if (len == 0)
 		return BUILD_SKIP;
@@ -89,9 +88,25 @@ enum build revoke_build(struct session *s, struct wsman_request *rq)
 		return BUILD_SKIP; /* not one of ours */
 	}
 	w->call.revoke_len = len;
+	w->call.revoke_reason = reason;
 	copy_text(w->call.device_uuid, sizeof w->call.device_uuid, s->uuid_text);
 	copy_text(w->call.job, sizeof w->call.job, s->job);
 	s->work = &w->work;
 	ca_work_submit(w, on_revoked, s);
 	return BUILD_SEND;
+}
+
+enum build revoke_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	return revoke_recorded(s, CA_REASON_CESSATION);
+}
+
+/* Of a renewal: the device shows the new one, has been cleaned of the old one, and s->serial is
+ * still that of the record. */
+enum build revoke_old_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	bool renewed = s->kind == JOB_RENEW && s->cert_fp[0] && strcmp(s->cert_fp, s->old_fp) != 0;
+	return renewed ? revoke_recorded(s, CA_REASON_SUPERSEDED) : BUILD_SKIP;
 }
