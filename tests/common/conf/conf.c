@@ -108,6 +108,15 @@ static void test_nothing_means_defaults(void **state)
 	assert_memory_equal(&conf, &expected, sizeof conf);
 }
 
+/* Firmware that was asked for its password twice resets every connection for a minute: the shortest
+ * back-offs of one job together are longer. SPEC: provisioning.md 5 */
+static void test_a_frozen_device_is_outlasted(void **state)
+{
+	(void)state;
+	conf_defaults(&conf);
+	assert_true((conf.worker.max_attempts - 1) * conf.worker.retry_min_s > 60);
+}
+
 /* The example repeats every default: loading it changes nothing. */
 static void test_example_holds_the_defaults(void **state)
 {
@@ -255,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_errors_name_their_place),
 		cmocka_unit_test(test_long_text_is_refused),
 		cmocka_unit_test(test_nothing_means_defaults),
+		cmocka_unit_test(test_a_frozen_device_is_outlasted),
 		cmocka_unit_test(test_example_holds_the_defaults),
 		cmocka_unit_test(test_every_number_has_a_range),
 		cmocka_unit_test(test_lists),

@@ -143,6 +143,7 @@ static void stops_have_names(void **state)
 		{M, 70, 0, ID, "legacy_off", true},
 		{M, -1, SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED, ID, "legacy_off", true},
 		{M, -1, 0, ID | EOF_, "legacy_off", false}, /* may be the network */
+		{M, -1, 0, ID | EOF_ | LEGACY | SEEN12, "handshake", false}, /* busy: it hangs */
 		{M, 40, 0, ID | EMPTY | ONLY_SHA1, "legacy_off", true},
 		{M, 40, 0, SETUP | EMPTY, "security_level", true},
 		{M, 48, 0, SETUP | SENT, "chain_refused", false},
@@ -165,7 +166,8 @@ static void stops_have_names(void **state)
 				.ssl_reason = cases[i].reason,
 				.eof = f & EOF_},
 			.identity = f & ID,
-			.legacy = f & LEGACY};
+			.legacy = f & LEGACY,
+			.seen12 = f & SEEN12};
 
 		a.proof.cert_len = f & SENT ? 1500 : f & EMPTY ? 7 : 0;
 		a.proof.n_sigalgs = 1;
