@@ -9,7 +9,8 @@
 #include "common/crypto/password.h"
 #include "worker/session.h"
 
-#define RFB_LEN 8 /* exactly. SPEC: provisioning.md 4 FEATURES */
+#define FILE_SECRET_MAX 64 /* bytes; a wireless key has 63 */
+#define RFB_LEN         8  /* exactly. SPEC: provisioning.md 4 FEATURES */
 
 void passwords_user(char out[static SECRET_NAME_MAX + 1], const char *user)
 {
@@ -38,6 +39,41 @@ static int want(struct session *s, struct secret_set *set, const struct profile_
 	return rc < 0 ? error_prefix(err, "%s", name) : !same;
 }
 
+/* One of a file of the profile, which has been checked. */
+static int want_file(struct secret_set *set, const char *file, const char *name, struct error *err)
+{
+	const struct secret *have = secret_set_get(set, name);
+	struct secret value = {0};
+	if (!file[0])
+		return 0;
+	int rc = secret_read_file(&value, file, FILE_SECRET_MAX, err);
+	bool same = rc == 0 && have && secret_equal(have, &value);
+	if (rc == 0 && !same)
+		rc = secret_set_put(set, name, value.data, value.len, clock_wall_ms());
+	secret_free(&value);
+	return rc < 0 ? error_prefix(err, "%s", name) : !same;
+}
+
+static int want_files(struct session *s, struct secret_set *set, struct error *err)
+{
+	const struct profile *p = s->profile;
+	char name[SECRET_NAME_MAX + 1];
+	int rc = want_file(set, p->wired.ieee8021x.password_file, SECRET_WIRED, err);
+	int changed = rc;
+	for (uint32_t i = 0; rc >= 0 && i < p->wireless.n_profiles; i++) {
+		const struct profile_wifi *e = &p->wireless.profiles[i];
+		const char *file = e->psk_file[0] ? e->psk_file : e->ieee8021x.password_file;
+		snprintf(name, sizeof name, SECRET_WIFI "%u", e->priority);
+		changed |= rc = want_file(set, file, name, err);
+	}
+	for (uint32_t i = 0; rc >= 0 && i < p->remote_access.n_servers; i++) {
+		snprintf(name, sizeof name, SECRET_MPS "%u", i);
+		changed |= rc =
+			want_file(set, p->remote_access.servers[i].password_file, name, err);
+	}
+	return rc < 0 ? rc : changed;
+}
+
 static int want_all(struct session *s, struct secret_set *set, struct error *err)
 {
 	static const struct profile_password random = {.source = PROFILE_PASSWORD_RANDOM};
@@ -53,6 +89,8 @@ static int want_all(struct session *s, struct secret_set *set, struct error *err
 		passwords_user(name, u->name);
 		changed |= rc = want(s, set, &u->password, name, PASSWORD_LEN, err);
 	}
+	if (rc >= 0)
+		changed |= rc = want_files(s, set, err);
 	return rc < 0 ? rc : changed;
 }
 

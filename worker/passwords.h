@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The secrets of phase B, besides the administrator's: of the digest users, of the RFB port, of
- * Kerberos. They are made once, durable as pending before the first row that sends one, and become
- * current when phase B is done (or at the next visit's opening). Whether the device has them, the
- * marks say. Names in the set: "user:NAME", "rfb", "kerberos". SPEC: provisioning.md 4, 7
+ * Kerberos, and those of files: of 802.1x, wireless, remote access. They are made once, durable as
+ * pending before the first row that sends one, and become current when phase B is done (or at the
+ * next visit's opening). Whether the device has them, the marks say. Names in the set: "user:NAME",
+ * "rfb", "kerberos". SPEC: provisioning.md 4, 7
  */
 #ifndef MUSTER_WORKER_PASSWORDS_H
 #define MUSTER_WORKER_PASSWORDS_H
@@ -17,6 +18,9 @@ struct session;
 #define SECRET_RFB      "rfb"
 #define SECRET_KERBEROS "kerberos"
 #define SECRET_USER     "user:" /* and the name */
+#define SECRET_WIRED    "8021x"
+#define SECRET_WIFI     "wifi:" /* and the priority: a key, or the password of 802.1x */
+#define SECRET_MPS      "mps:"  /* and the place in the list */
 
 /** Make what the profile wants and the record lacks or has otherwise; marked pending together with
  * what stays. @return 0; E_CONFIG; E_CRYPTO; E_LIMIT; -ENOMEM */

@@ -205,6 +205,41 @@ const struct step step_table[N_STEPS] = {
 	LIST(STEP_CHECK_POWER, "check.power", "CIM_ElementSettingData", check_power,
 		.end = check_power_end),
 
+	/* phase B: wire, air, and the way home */
+	SET_GET(STEP_WIFI_PORT_GET, "wifi.port.get", "CIM_WiFiPort", SETTING_WIFI_PORT),
+	SET_STATE(STEP_WIFI_PORT_SET, "wifi.port.set", "CIM_WiFiPort", SETTING_WIFI_PORT),
+	SET_GET(STEP_WIFI_SERVICE_GET, "wifi.service.get", "AMT_WiFiPortConfigurationService",
+		SETTING_WIFI_SERVICE),
+	SET_PUT(STEP_WIFI_SERVICE_PUT, "wifi.service.put", "AMT_WiFiPortConfigurationService",
+		SETTING_WIFI_SERVICE),
+	SET_GET(STEP_WIRED_GET, "wired.get", "IPS_IEEE8021xSettings", SETTING_WIRED),
+	SET_PUT(STEP_WIRED_PUT, "wired.put", "IPS_IEEE8021xSettings", SETTING_WIRED),
+	SET_GET(STEP_WIRED_OLD_GET, "wired.old.get", "AMT_8021XProfile", SETTING_WIRED_OLD),
+	SET_PUT(STEP_WIRED_OLD_PUT, "wired.old.put", "AMT_8021XProfile", SETTING_WIRED_OLD),
+	SET_GET(STEP_USER_INTERFACE_GET, "cira.user.get", "AMT_UserInitiatedConnectionService",
+		SETTING_USER_INTERFACE),
+	SET_STATE(STEP_USER_INTERFACE_SET, "cira.user.set", "AMT_UserInitiatedConnectionService",
+		SETTING_USER_INTERFACE),
+	SET_GET(STEP_IPV6_GET, "ipv6.get", "IPS_IPv6PortSettings", SETTING_IPV6),
+	SET_PUT(STEP_IPV6_PUT, "ipv6.put", "IPS_IPv6PortSettings", SETTING_IPV6),
+	SET_GET(STEP_PORT_GET, "port.get", "AMT_EthernetPortSettings", SETTING_PORT),
+	SET_PUT(STEP_PORT_PUT, "port.put", "AMT_EthernetPortSettings", SETTING_PORT),
+	SET_GET(STEP_ENVIRONMENT_GET, "environment.get", "AMT_EnvironmentDetectionSettingData",
+		SETTING_ENVIRONMENT),
+	SET_PUT(STEP_ENVIRONMENT_PUT, "environment.put", "AMT_EnvironmentDetectionSettingData",
+		SETTING_ENVIRONMENT),
+	SET_CHECK(STEP_CHECK_WIFI_PORT, "check.wifi.port", "CIM_WiFiPort", SETTING_WIFI_PORT),
+	SET_CHECK(STEP_CHECK_WIFI_SERVICE, "check.wifi.service", "AMT_WiFiPortConfigurationService",
+		SETTING_WIFI_SERVICE),
+	SET_CHECK(STEP_CHECK_WIRED, "check.wired", "IPS_IEEE8021xSettings", SETTING_WIRED),
+	SET_CHECK(STEP_CHECK_WIRED_OLD, "check.wired.old", "AMT_8021XProfile", SETTING_WIRED_OLD),
+	SET_CHECK(STEP_CHECK_USER_INTERFACE, "check.cira.user",
+		"AMT_UserInitiatedConnectionService", SETTING_USER_INTERFACE),
+	SET_CHECK(STEP_CHECK_IPV6, "check.ipv6", "IPS_IPv6PortSettings", SETTING_IPV6),
+	SET_CHECK(STEP_CHECK_PORT, "check.port", "AMT_EthernetPortSettings", SETTING_PORT),
+	SET_CHECK(STEP_CHECK_ENVIRONMENT, "check.environment",
+		"AMT_EnvironmentDetectionSettingData", SETTING_ENVIRONMENT),
+
 	/* upkeep */
 	MADE(STEP_RENEW_DECIDE, "renew.decide", KIND_LOCAL, "what is there of the new certificate?",
 		.build = renew_decide_build),
@@ -238,6 +273,17 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 	STEP_CERT_ISSUE, STEP_EXTEND, STEP_CERT_ADD, STEP_CERT_FIND, STEP_CONTEXT_CREATE,
 	STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT};
 
+/* Phase B, wire and air; what may cut the session or close the way in comes last. */
+#define NETWORKS                                                                                \
+	STEP_WIFI_PORT_GET, STEP_WIFI_PORT_SET, STEP_WIFI_SERVICE_GET, STEP_WIFI_SERVICE_PUT,   \
+		STEP_WIRED_GET, STEP_WIRED_PUT, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT,         \
+		STEP_USER_INTERFACE_GET, STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, \
+		STEP_PORT_GET, STEP_PORT_PUT, STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT
+#define CHECK_NETWORKS                                                                         \
+	STEP_CHECK_WIFI_PORT, STEP_CHECK_WIFI_SERVICE, STEP_CHECK_WIRED, STEP_CHECK_WIRED_OLD, \
+		STEP_CHECK_USER_INTERFACE, STEP_CHECK_IPV6, STEP_CHECK_PORT,                   \
+		STEP_CHECK_ENVIRONMENT
+
 static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
 	STEP_VERIFY_GENERAL, STEP_VERIFY_ADMIN, STEP_ADMIN_SET, STEP_PROMOTE, STEP_PSK_USED,
 	STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_CLEAN_DECIDE, STEP_CLEAN_CERT,
@@ -246,9 +292,9 @@ static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE
 	STEP_PING_COMPARE, STEP_PING_PUT, STEP_REDIRECTION_GET, STEP_REDIRECTION_SET,
 	STEP_REDIRECTION_PUT, STEP_KVM_GET, STEP_CONSENT_GET, STEP_CONSENT_PUT,
 	STEP_KVM_SETTINGS_GET, STEP_KVM_SET, STEP_KVM_SETTINGS_PUT, STEP_WEBUI_GET, STEP_WEBUI_SET,
-	STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET, STEP_CHECK_GENERAL,
+	STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET, NETWORKS, STEP_CHECK_GENERAL,
 	STEP_CHECK_REDIRECTION, STEP_CHECK_KVM, STEP_CHECK_CONSENT, STEP_CHECK_KVM_SETTINGS,
-	STEP_CHECK_WEBUI, STEP_CHECK_POWER, STEP_CHECK_ACL_LIST, STEP_CHECK_ACL_GET,
+	STEP_CHECK_WEBUI, STEP_CHECK_POWER, CHECK_NETWORKS, STEP_CHECK_ACL_LIST, STEP_CHECK_ACL_GET,
 	STEP_CHECK_ACL_STATE, STEP_CHECK_ACL, STEP_SECRETS_PROMOTE, STEP_REVOKE_OLD};
 
 /* What every upkeep plan begins with: the device of the record, and a password that is decided. */

@@ -104,6 +104,7 @@ struct observed {
 	bool acl_paging, acl_written;
 	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
 	char scheme_guid[64];
+	char own_address[NET_ADDR_TEXT_MAX];          /* under which it is reached, without port */
 	bool power_written;                           /* to be read again */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */
 };

@@ -104,7 +104,7 @@ int dek_kek_id(const void *blob, size_t len, char out[static SEAL_ID_MAX + 1], s
 /* ---- sets of named secrets ------------------------------------------------------------------ */
 
 #define SECRET_NAME_MAX 31 /* "admin", "mebx", "rfb", "user:operator", ... */
-#define SECRET_SET_MAX  24 /* in one set: seven digest users and what else a device has */
+#define SECRET_SET_MAX  40 /* in one set: digest users, wireless keys and what else a device has */
 #define SECRET_LEN_MAX  1024
 
 struct named_secret {

@@ -60,6 +60,7 @@ static const struct wsman_class classes[] = {
 	CIM("CIM_WiFiPort"),
 	IPS("IPS_HostBasedSetupService"),
 	IPS("IPS_IEEE8021xSettings"),
+	IPS("IPS_IPv6PortSettings"),
 	IPS("IPS_KVMRedirectionSettingData"),
 	IPS("IPS_OptInService"),
 	IPS("IPS_ProvisioningRecordLog"),

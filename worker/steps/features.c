@@ -21,6 +21,7 @@ void general_wish(struct wishes *w)
 	if (wsman_node_child(w->have, "RmcpPingResponseEnabled"))
 		wish_bool(w, "RmcpPingResponseEnabled", w->s->profile->features.rmcp_ping);
 	wish_optional(w, "IdleWakeTimeout", w->s->profile->timeouts.idle_wake_min);
+	names_wish(w);
 }
 
 /* The listener serves SOL, IDER and KVM. */

@@ -22,6 +22,29 @@ const struct setting setting_table[N_SETTINGS] = {
 		.note = kvm_policy_note,
 		.dropped = {"RFBPassword"}}, /* left out = kept */
 	[SETTING_WEBUI] = {.wish = webui_wish, .state = "EnabledState"},
+	/* Changing the address cuts the session: only what differs. */
+	[SETTING_PORT] = {.asked = port_asked,
+		.by_id = {.name = "InstanceID", .text = "Intel(r) AMT Ethernet Port Settings 0"},
+		.wish = port_wish},
+	[SETTING_IPV6] = {.since = 6,
+		.asked = ipv6_asked,
+		.by_id = {.name = "InstanceID", .text = "Intel(r) IPS IPv6 Settings 0"},
+		.wish = ipv6_wish},
+	[SETTING_WIFI_PORT] = {.asked = wifi_port_asked,
+		.wish = wifi_port_wish,
+		.state = "EnabledState"},
+	[SETTING_WIFI_SERVICE] = {.asked = wifi_service_asked, .wish = wifi_service_wish},
+	[SETTING_WIRED] = {.asked = wired_asked,
+		.wish = wired_wish,
+		.dropped = {"PSK", "PACPassword", "ProtectedAccessCredential"}},
+	[SETTING_WIRED_OLD] = {.asked = wired_old_asked,
+		.wish = wired_old_wish,
+		.dropped = {"PACPassword", "ProtectedAccessCredential"}},
+	[SETTING_USER_INTERFACE] = {.since = 4,
+		.asked = user_interface_asked,
+		.wish = user_interface_wish,
+		.state = "EnabledState"},
+	[SETTING_ENVIRONMENT] = {.since = 4, .asked = environment_asked, .wish = environment_wish},
 };
 
 static struct setting_seen *seen_of(struct session *s)

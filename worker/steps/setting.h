@@ -28,6 +28,14 @@ enum setting_id {
 	SETTING_CONSENT,
 	SETTING_KVM_POLICY,
 	SETTING_WEBUI,
+	SETTING_PORT,
+	SETTING_IPV6,
+	SETTING_WIFI_PORT,
+	SETTING_WIFI_SERVICE,
+	SETTING_WIRED,
+	SETTING_WIRED_OLD,
+	SETTING_USER_INTERFACE,
+	SETTING_ENVIRONMENT,
 	N_SETTINGS
 };
 
@@ -142,5 +150,30 @@ bool kvm_policy_asked(const struct session *s);
 void kvm_policy_wish(struct wishes *w);
 void kvm_policy_note(struct session *s, const struct wsman_node *have);
 void webui_wish(struct wishes *w);
+
+/* network.c */
+void names_wish(struct wishes *w);
+bool port_asked(const struct session *s);
+void port_wish(struct wishes *w);
+bool ipv6_asked(const struct session *s);
+void ipv6_wish(struct wishes *w);
+
+/* wireless.c */
+bool wifi_port_asked(const struct session *s);
+void wifi_port_wish(struct wishes *w);
+bool wifi_service_asked(const struct session *s);
+void wifi_service_wish(struct wishes *w);
+
+/* ieee8021x.c */
+bool wired_asked(const struct session *s);
+void wired_wish(struct wishes *w);
+bool wired_old_asked(const struct session *s);
+void wired_old_wish(struct wishes *w);
+
+/* remote.c */
+bool user_interface_asked(const struct session *s);
+void user_interface_wish(struct wishes *w);
+bool environment_asked(const struct session *s);
+void environment_wish(struct wishes *w);
 
 #endif

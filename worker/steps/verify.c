@@ -52,6 +52,7 @@ struct verdict verify_general_read(struct session *s, const struct wsman_message
 			"DigestRealm is not the one of the setup: the device was unconfigured and "
 			"set up by somebody else; check it, then kick or cancel the job");
 	}
+	net_addr_host_text(&s->device.addr, s->o.own_address);
 	return general_get_read(s, m);
 }
 

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Phase B of wire and air: 802.1x, wireless, IPv6, addresses, remote access, on devices with and without them; the
+values read back over WS-Man by curl, a second run writes nothing, a dry run says what the run then writes."""
+import foreign
+import harness
+from phase import PhaseBase
+
+ALL = ["amt5", "amt7", "amt8", "amt12", "amt16", "amt19"]
+WANT = {
+    "AMT_GeneralSettings.DDNSUpdateEnabled": "true", "AMT_GeneralSettings.DDNSPeriodicUpdateInterval": "90",
+    "AMT_GeneralSettings.DDNSTTL": "600", "AMT_GeneralSettings.SharedFQDN": "false",
+    "AMT_EthernetPortSettings.DHCPEnabled": "false", "AMT_EthernetPortSettings.IpSyncEnabled": "true",
+    "AMT_EthernetPortSettings.SharedStaticIp": "true", "IPS_IPv6PortSettings.InterfaceIDType": "1",
+    "CIM_WiFiPort.EnabledState": "32769", "AMT_WiFiPortConfigurationService.localProfileSynchronizationEnabled": "3",
+    "AMT_WiFiPortConfigurationService.UEFIWiFiProfileShareEnabled": "true",
+    "AMT_UserInitiatedConnectionService.EnabledState": "32771",
+}
+WIRED = {"IPS_IEEE8021xSettings.Enabled": "2", "IPS_IEEE8021xSettings.AuthenticationProtocol": "2",
+         "IPS_IEEE8021xSettings.Username": "amt-login", "IPS_IEEE8021xSettings.AvailableInS0": "true",
+         "IPS_IEEE8021xSettings.PxeTimeout": "300", "IPS_IEEE8021xSettings.ServerCertificateName": "radius.corp.example.com",
+         "IPS_IEEE8021xSettings.ServerCertificateNameComparison": "2"}
+WIRED_OLD = {k.replace("IPS_IEEE8021xSettings", "AMT_8021XProfile").replace("AvailableInS0", "ActiveInS0"): "true" if k.endswith("Enabled") else v
+             for k, v in WIRED.items()}
+NET = """
+name: net
+tls: {{legacy: true}}
+names: {{fqdn: dedicated, ddns: on, ddns_interval_min: 90, ddns_ttl_s: 600}}
+network: {{address: host, ipv6: mac}}
+wireless: {{state: always, sync: all, uefi_share: on}}
+wired:
+  state: on
+  in_s0: true
+  pxe_timeout_s: 300
+  ieee8021x: {{protocol: peap-mschapv2, username: amt-login, password_file: {dir}/eap, server_name: radius.corp.example.com,
+              server_match: full, root_file: {dir}/root.pem}}
+remote_access: {{user_interface: both}}
+"""
+
+
+class Network(PhaseBase):
+    DEVICES = 4 * len(ALL)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.secrets({"eap": "Switch!Pass1"}, root="root.pem")
+        cls.SITE = {"devices": cls.DEVICES, "seed": 11, "profile": harness.legacy_profile(),
+                    "profiles": {"net": NET.format(dir=cls.dir)}}
+        super().setUpClass()
+
+    def wanted(self, release):
+        old = int(release.split("/")[0].removeprefix("amt")) < 8
+        return {**WANT, **(WIRED_OLD if old else WIRED)}
+
+    def test_network(self):
+        sim = self.site.start_sim("--mix", ",".join(f"{name}=1" for name in ALL))
+        self.wait_settled(self.DEVICES, 300)
+        self.assertEqual(self.dead(), [])
+        # Two of each: every other device is a notebook, and only those have wireless.
+        devices = {f"{name}/{i}": d for name, found in foreign.devices_of(sim, None).items() for i, d in enumerate(found[:2])}
+        self.assertEqual({n.split("/")[0] for n in devices}, set(ALL), "the seed leaves a generation out")
+        uuids = [d.uuid for d in devices.values()]
+        position = self.writes(sim, 0)[1]
+        self.open_jobs("check", uuids, "profile=net")
+        said = self.records()
+        self.open_jobs("maintain", uuids, "profile=net")
+        writes, position = self.writes(sim, position)
+        classes = {u: {line.split("\t")[0] for line in said[u]["differences"].splitlines() if "not applicable" not in line} for u in uuids}
+        self.assertEqual({(u, c) for u, c, _ in writes}, {(u, c) for u in uuids for c in classes[u]}, "what the dry run said, and no more")
+        records = self.records()
+        for name, device in devices.items():
+            self.assert_values({name: device}, records, self.wanted(name))
+        self.open_jobs("maintain", uuids)
+        writes, position = self.writes(sim, position)
+        self.assertEqual(writes, [], "nothing differs: the password of 802.1x is not sent twice")
+        for uuid in uuids:
+            self.assertNotIn("Switch!Pass1", self.records()[uuid]["differences"])
+        # Another password of the switch: only that object is written.
+        (self.dir / "eap").write_text("Switch!Pass2")
+        self.open_jobs("maintain", uuids)
+        writes, position = self.writes(sim, position)
+        self.assertEqual({c for _, c, _ in writes}, {"IPS_IEEE8021xSettings", "AMT_8021XProfile"})
+        self.assertEqual(len(writes), len(uuids))
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * NETWORK: what a profile wants of the wired port, of IPv6 and of the device's own name. How it is
+ * read, compared and written: setting.c. SPEC: provisioning.md 4 NETWORK
+ */
+#include "common/net/addr.h"
+#include "worker/steps/setting.h"
+#include "worker/steps/steps.h"
+
+#define IPV6_RANDOM 0u /* InterfaceIDType */
+#define IPV6_MAC    1u
+
+void names_wish(struct wishes *w)
+{
+	const struct profile_names *n = &w->s->profile->names;
+	bool shared = n->fqdn == PROFILE_FQDN_SHARED;
+	if (!shared || wsman_node_child(w->have, "SharedFQDN")) { /* older firmware shares it */
+		wish_bool(w, "SharedFQDN", shared);
+		wish_if_known(w);
+	}
+	wish_switch(w, "DDNSUpdateEnabled", n->ddns);
+	wish_optional(w, "DDNSPeriodicUpdateInterval", n->ddns_interval_min);
+	wish_optional(w, "DDNSTTL", n->ddns_ttl_s);
+}
+
+/* DHCPEnabled, IpSyncEnabled, SharedStaticIp of a mode. SPEC: the table of modes */
+static const bool modes[][3] = {
+	[PROFILE_ADDRESS_DHCP] = {true, true, false},
+	[PROFILE_ADDRESS_STATIC] = {false, false, false},
+	[PROFILE_ADDRESS_HOST] = {false, true, true},
+};
+static const char *const address_properties[] = {
+	"IPAddress", "SubnetMask", "DefaultGateway", "PrimaryDNS", "SecondaryDNS"};
+
+bool port_asked(const struct session *s)
+{
+	return s->profile->network.address != PROFILE_ADDRESS_KEEP || s->profile->network.vlan;
+}
+
+/* The address under which it is reached now becomes its own: the session lives on. */
+static void own_address(struct wishes *w)
+{
+	const struct profile_network *n = &w->s->profile->network;
+	const char *texts[] = {w->s->o.own_address, n->subnet_mask, n->gateway,
+		n->n_dns > 0 ? n->dns[0] : "", n->n_dns > 1 ? n->dns[1] : ""};
+	for (size_t i = 0; i < 5; i++) {
+		if (texts[i] && texts[i][0])
+			wish_text(w, address_properties[i], texts[i]);
+	}
+}
+
+void port_wish(struct wishes *w)
+{
+	const struct profile_network *n = &w->s->profile->network;
+	if (n->address != PROFILE_ADDRESS_KEEP) {
+		wish_bool(w, "DHCPEnabled", modes[n->address][0]);
+		wish_bool(w, "IpSyncEnabled", modes[n->address][1]);
+		wish_bool(w, "SharedStaticIp", modes[n->address][2]);
+	}
+	if (n->address == PROFILE_ADDRESS_STATIC)
+		own_address(w);
+	else if (n->address != PROFILE_ADDRESS_KEEP)
+		for (size_t i = 0; i < 5; i++)
+			wish_drop(w, address_properties[i]);
+	wish_optional(w, "VLANTag", n->vlan);
+}
+
+bool ipv6_asked(const struct session *s)
+{
+	return s->profile->network.ipv6 != PROFILE_IPV6_KEEP;
+}
+
+void ipv6_wish(struct wishes *w)
+{
+	bool random = w->s->profile->network.ipv6 == PROFILE_IPV6_RANDOM;
+	wish_uint(w, "InterfaceIDType", random ? IPV6_RANDOM : IPV6_MAC);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * WIFI: the wireless port and the service that keeps its profiles. Desktops have neither. How it is
+ * read, compared and written: setting.c. SPEC: provisioning.md 4 WIFI
+ */
+#include "worker/steps/setting.h"
+#include "worker/steps/steps.h"
+
+bool wifi_port_asked(const struct session *s)
+{
+	return s->profile->wireless.state != PROFILE_WIFI_KEEP;
+}
+
+void wifi_port_wish(struct wishes *w)
+{
+	static const uint32_t states[] = {
+		[PROFILE_WIFI_OFF] = 3, [PROFILE_WIFI_S0] = 32768, [PROFILE_WIFI_ALWAYS] = 32769};
+	wish_uint(w, "EnabledState", states[w->s->profile->wireless.state]);
+}
+
+bool wifi_service_asked(const struct session *s)
+{
+	const struct profile_wireless *p = &s->profile->wireless;
+	return p->sync != PROFILE_SYNC_KEEP || p->uefi_share != PROFILE_KEEP;
+}
+
+void wifi_service_wish(struct wishes *w)
+{
+	static const uint32_t syncs[] = {
+		[PROFILE_SYNC_OFF] = 0, [PROFILE_SYNC_USER] = 1, [PROFILE_SYNC_ALL] = 3};
+	const struct profile_wireless *p = &w->s->profile->wireless;
+	if (p->sync != PROFILE_SYNC_KEEP) {
+		wish_uint(w, "localProfileSynchronizationEnabled", syncs[p->sync]);
+		wish_if_known(w);
+	}
+	wish_switch(w, "UEFIWiFiProfileShareEnabled", p->uefi_share);
+}
