@@ -3,7 +3,6 @@
  * NETWORK: what a profile wants of the wired port, of IPv6 and of the device's own name. How it is
  * read, compared and written: setting.c. SPEC: provisioning.md 4 NETWORK
  */
-#include "common/net/addr.h"
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
