@@ -247,6 +247,8 @@ const struct step step_table[N_STEPS] = {
 		.build = renew_prove_build),
 	MADE(STEP_ROTATE_MAKE, "rotate.make", KIND_LOCAL, "new passwords",
 		.build = rotate_make_build),
+	MADE(STEP_UNCONFIGURE_ASK, "unconfigure.ask", KIND_WORK, "the hook: may it go?",
+		.build = unconfigure_ask_build),
 	CALL(STEP_UNCONFIGURE, "unconfigure", EFFECT_SET, SCS, "Unprovision", unconfigure,
 		.slow = STEP_SLOW, .cut = CUT_IS_FINE, .refused = unconfigure_refused),
 	MADE(STEP_UNCONFIGURE_PROVE, "unconfigure.prove", KIND_CONNECT, "it does not know us"),
@@ -312,8 +314,8 @@ static const enum step_id rotate_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STAT
 	STEP_VERIFY_GENERAL, STEP_ROTATE_MAKE, STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PROMOTE};
 
 /* SPEC: maintenance.md 6 */
-static const enum step_id unconfigure_steps[] = {
-	OPENING, STEP_UNCONFIGURE, STEP_UNCONFIGURE_PROVE, STEP_UNCONFIGURE_STATE, STEP_REVOKE};
+static const enum step_id unconfigure_steps[] = {OPENING, STEP_UNCONFIGURE_ASK, STEP_UNCONFIGURE,
+	STEP_UNCONFIGURE_PROVE, STEP_UNCONFIGURE_STATE, STEP_REVOKE};
 
 /* SPEC: maintenance.md 7 */
 static const enum step_id inventory_steps[] = {OPENING, STEP_SOFTWARE_LIST, STEP_INVENTORY_SETUP,

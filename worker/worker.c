@@ -194,7 +194,9 @@ static int open_parts(struct worker *w, struct error *err)
 	TRY(connector_start(&w->connector, w->loop, err));
 	TRY(w->ca_ops->open(&w->ca, connector_loop(w->connector), conf, err));
 	connector_at_stop(w->connector, stop_ca, w);
-	return resolver_open(&w->resolver, &conf->worker, w->connector, err);
+	TRY(resolver_open(&w->resolver, &conf->worker, w->connector, err));
+	return hooks_open(
+		&w->hooks, w->loop, &conf->worker.hooks, w->connector, w->store, w->owner, err);
 }
 
 int worker_open(struct worker *w, uv_loop_t *loop, const struct conf *conf, struct store *store,
@@ -228,6 +230,7 @@ void worker_close(struct worker *w)
 	boot_timer_close(&w->tick, on_tick_closed);
 	connector_stop(w->connector);
 	resolver_close(w->resolver);
+	hooks_close(w->hooks);
 	device_env_close(&w->env);
 	devcert_ca_free(w->device_ca);
 	odca_free(w->odca);

@@ -21,6 +21,7 @@
 #include "worker/ca/ca.h"
 #include "worker/connector.h"
 #include "worker/device.h"
+#include "worker/hook/notice.h"
 #include "worker/resolve/resolve.h"
 
 struct session;
@@ -34,6 +35,7 @@ struct worker {
 	const char *owner; /* bus id of this process: owner in the store */
 	struct connector *connector;
 	struct resolver *resolver;
+	struct hooks *hooks;
 	const struct ca_ops *ca_ops;
 	struct ca *ca;
 	struct devcert_ca *device_ca; /* what device certificates must chain to */

@@ -140,6 +140,55 @@ static int check_listener(const struct conf *c, const struct yaml_marks *marks, 
 	return 0;
 }
 
+static bool is_hook_url(const char *url)
+{
+	static const char *const here[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
+	for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
+		size_t n = strlen(here[i]);
+		if (strncmp(url, here[i], n) == 0 && strchr(":/", url[n])) /* also the end */
+			return true;
+	}
+	return starts(url, "https://");
+}
+
+static int check_hook(const struct conf_hook *h, const char *path, const struct yaml_marks *marks,
+	struct error *err)
+{
+	char key[YAML_PATH_MAX];
+	snprintf(key, sizeof key, "%s.url", path);
+	if (h->command[0] && h->url[0])
+		return yaml_error_at(marks, key, err, "name a command or a url, not both");
+	if (h->url[0] && !is_hook_url(h->url))
+		return yaml_error_at(marks, key, err,
+			"must be https://...; http:// only to this host: names go over it in "
+			"clear");
+	if (h->url[0] && strchr(h->url, '@'))
+		return yaml_error_at(marks, key, err,
+			"must not hold a user or password; requests are signed with secret_file");
+	snprintf(key, sizeof key, "%s.secret_file", path);
+	if (h->url[0] && !h->secret_file[0])
+		return yaml_error_at(marks, key, err,
+			"needed with url: a file of at least 16 bytes, mode 0600; it signs the "
+			"requests");
+	return 0;
+}
+
+static int check_hooks(
+	const struct conf_worker *w, const struct yaml_marks *marks, struct error *err)
+{
+	TRY(check_hook(&w->hook, "worker.hook", marks, err));
+	TRY(check_hook(&w->hooks.after_configure, "worker.hooks.after_configure", marks, err));
+	TRY(check_hook(
+		&w->hooks.before_unconfigure, "worker.hooks.before_unconfigure", marks, err));
+	TRY(check_hook(&w->hooks.after_unconfigure, "worker.hooks.after_unconfigure", marks, err));
+	TRY(check_hook(&w->hooks.on_failure, "worker.hooks.on_failure", marks, err));
+	if (w->hooks.retry_min_s > w->hooks.retry_max_s)
+		return yaml_error_at(marks, "worker.hooks.retry_min_s", err,
+			"%u is above worker.hooks.retry_max_s %u", w->hooks.retry_min_s,
+			w->hooks.retry_max_s);
+	return 0;
+}
+
 static int check_worker(const struct conf *c, const struct yaml_marks *marks, struct error *err)
 {
 	const struct conf_worker *w = &c->worker;
@@ -159,7 +208,7 @@ static int check_worker(const struct conf *c, const struct yaml_marks *marks, st
 		return yaml_error_at(marks, "worker.waits.phase_a_s", err,
 			"%u is above worker.waits.session_s %u", w->waits.phase_a_s,
 			w->waits.session_s);
-	return 0;
+	return check_hooks(w, marks, err);
 }
 
 static int check_keys_and_ca(

@@ -105,10 +105,21 @@ struct conf_upkeep {
 };
 
 struct conf_hook {
-	char command[CONF_PATH_MAX]; /* "" = no hook */
-	enum conf_hook_mode mode;
+	char command[CONF_PATH_MAX];     /* a program, or */
+	char url[CONF_TEXT_MAX];         /* a web address; both "" = no hook */
+	char secret_file[CONF_PATH_MAX]; /* web: signs the requests */
+	char ca_file[CONF_PATH_MAX];     /* web: PEM; "" = the system's store */
+	enum conf_hook_mode mode;        /* program */
 	uint32_t timeout_s;
 	uint32_t concurrency;
+	uint32_t retries; /* web: more tries of one request */
+};
+
+/* The hooks of jobs; on-hello is worker.hook. */
+struct conf_hooks {
+	struct conf_hook after_configure, before_unconfigure, after_unconfigure, on_failure;
+	uint32_t max_attempts; /* to tell a notice */
+	uint32_t retry_min_s, retry_max_s;
 };
 
 struct conf_chain {
@@ -133,6 +144,7 @@ struct conf_worker {
 	char devices_file[CONF_PATH_MAX];    /* "" = no static table */
 	bool reverse_dns;
 	struct conf_hook hook;
+	struct conf_hooks hooks;
 	struct conf_chain provisioning[CONF_CHAINS_MAX];
 	uint32_t n_provisioning;
 	char odca_roots[CONF_PATH_MAX]; /* PEM: what on-die chains may end at; "" = none */

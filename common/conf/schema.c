@@ -99,9 +99,23 @@ static const cyaml_strval_t hook_mode_words[] = {
 };
 static const cyaml_schema_field_t hook_rows[] = {
 	ROW_TEXT(struct conf_hook, command),
+	ROW_TEXT(struct conf_hook, url),
+	ROW_TEXT(struct conf_hook, secret_file),
+	ROW_TEXT(struct conf_hook, ca_file),
 	ROW_ENUM(struct conf_hook, mode, hook_mode_words),
 	ROW_UINT(struct conf_hook, timeout_s),
 	ROW_UINT(struct conf_hook, concurrency),
+	ROW_UINT(struct conf_hook, retries),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t hooks_rows[] = {
+	ROW_SECTION(struct conf_hooks, after_configure, hook_rows),
+	ROW_SECTION(struct conf_hooks, before_unconfigure, hook_rows),
+	ROW_SECTION(struct conf_hooks, after_unconfigure, hook_rows),
+	ROW_SECTION(struct conf_hooks, on_failure, hook_rows),
+	ROW_UINT(struct conf_hooks, max_attempts),
+	ROW_UINT(struct conf_hooks, retry_min_s),
+	ROW_UINT(struct conf_hooks, retry_max_s),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t chain_rows[] = {
@@ -139,6 +153,7 @@ static const cyaml_schema_field_t worker_rows[] = {
 	ROW_TEXT(struct conf_worker, devices_file),
 	ROW_BOOL(struct conf_worker, reverse_dns),
 	ROW_SECTION(struct conf_worker, hook, hook_rows),
+	ROW_SECTION(struct conf_worker, hooks, hooks_rows),
 	ROW_LIST(struct conf_worker, provisioning, &chain),
 	ROW_TEXT(struct conf_worker, odca_roots),
 	ROW_BOOL(struct conf_worker, legacy),
@@ -215,6 +230,22 @@ static const struct yaml_range conf_ranges[] = {
 	{"worker.device_port", 1, 65535},
 	{"worker.hook.timeout_s", 1, 600},
 	{"worker.hook.concurrency", 1, 1024},
+	{"worker.hook.retries", 0, 10},
+	{"worker.hooks.after_configure.timeout_s", 1, 600},
+	{"worker.hooks.after_configure.concurrency", 1, 1024},
+	{"worker.hooks.after_configure.retries", 0, 10},
+	{"worker.hooks.before_unconfigure.timeout_s", 1, 600},
+	{"worker.hooks.before_unconfigure.concurrency", 1, 1024},
+	{"worker.hooks.before_unconfigure.retries", 0, 10},
+	{"worker.hooks.after_unconfigure.timeout_s", 1, 600},
+	{"worker.hooks.after_unconfigure.concurrency", 1, 1024},
+	{"worker.hooks.after_unconfigure.retries", 0, 10},
+	{"worker.hooks.on_failure.timeout_s", 1, 600},
+	{"worker.hooks.on_failure.concurrency", 1, 1024},
+	{"worker.hooks.on_failure.retries", 0, 10},
+	{"worker.hooks.max_attempts", 1, 1000},
+	{"worker.hooks.retry_min_s", 1, 86400},
+	{"worker.hooks.retry_max_s", 1, 86400},
 	{"worker.run_lease_ms", 1000, 600000},
 	{"worker.max_attempts", 1, 1000},
 	{"worker.max_lost", 1, 1000},
@@ -249,6 +280,11 @@ static const struct yaml_entry_defaults conf_entry_defaults[] = {
 const struct yaml_schema conf_schema = {
 	.top = &conf_top, .ranges = conf_ranges, .entry_defaults = conf_entry_defaults};
 
+#define HOOK_DEFAULTS                                                                    \
+	{                                                                                \
+		.mode = CONF_HOOK_JSON, .timeout_s = 60, .concurrency = 16, .retries = 2 \
+	}
+
 static const struct conf defaults = {
 	.node = {.listeners = 1, .workers = 0},
 	.log = {.level = CONF_LOG_INFO, .format = CONF_LOG_TEXT},
@@ -279,7 +315,14 @@ static const struct conf defaults = {
 	.worker = {.sessions = 5000,
 		.device_port = 16993,
 		.profiles_dir = "/etc/muster/profiles",
-		.hook = {.mode = CONF_HOOK_JSON, .timeout_s = 60, .concurrency = 16},
+		.hook = HOOK_DEFAULTS,
+		.hooks = {.after_configure = HOOK_DEFAULTS,
+			.before_unconfigure = HOOK_DEFAULTS,
+			.after_unconfigure = HOOK_DEFAULTS,
+			.on_failure = HOOK_DEFAULTS,
+			.max_attempts = 12,
+			.retry_min_s = 10,
+			.retry_max_s = 3600},
 		.legacy = true,
 		.run_lease_ms = 30000,
 		.max_attempts = 8,

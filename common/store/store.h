@@ -364,6 +364,38 @@ int store_psk_mark(struct store *s, const char *pid, const char *uuid, const cha
 int store_psk_delete(struct store *s, const char *pid, const char *who, store_done_cb cb, void *arg,
 	struct error *err);
 
+/* ---- notices: what hooks are still to be told ------------------------------------------------ */
+
+#define STORE_NOTICES_MAX 64 /* in one claim */
+
+/* One notice. Written by the function that ends a job, so that it is as durable as the end. */
+struct store_notice {
+	const char *id;   /* "moment.job.time": the same at every repetition */
+	const char *json; /* what is told: one object */
+	uint32_t tries;   /* this one included */
+};
+
+/** @param list valid in the callback; n 0 when err is set */
+typedef void (*store_notices_cb)(
+	const struct store_notice *list, size_t n, const struct error *err, void *arg);
+
+/** Say that notices of a moment are wanted (for a week from now), and take up to n that are due.
+ * What is not ended within lease_ms is due again: at least once. n may be 0. */
+int store_notice_claim(struct store *s, const char *moment, uint32_t n, uint32_t lease_ms,
+	store_notices_cb cb, void *arg, struct error *err);
+
+struct store_notice_result {
+	const char *id, *moment, *uuid;
+	const char *who;   /* the worker */
+	const char *text;  /* for the event stream */
+	bool over;         /* told, or given up: forget it */
+	uint64_t delay_ms; /* not over: due again */
+};
+
+/** Record how a notice was told. */
+int store_notice_end(struct store *s, const struct store_notice_result *r, store_done_cb cb,
+	void *arg, struct error *err);
+
 /* ---- upkeep ---------------------------------------------------------------------------------- */
 
 struct store_opening {

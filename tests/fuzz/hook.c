@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/resolve/hook.h"
+#include "worker/resolve/hook_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/worker/fake_store.h"
+#include "tests/worker/worker_test.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -384,4 +385,23 @@ int store_psk_mark(struct store *s, const char *pid, const char *uuid, const cha
 		snprintf(p->uuid, sizeof p->uuid, "%s", uuid);
 	}
 	return 0;
+}
+
+/* ---- notices: these tests have no such hooks ----------------------------------------------------
+ */
+
+int store_notice_claim(struct store *s, const char *moment, uint32_t n, uint32_t lease_ms,
+	store_notices_cb cb, void *arg, struct error *err)
+{
+	(void)s, (void)n, (void)lease_ms, (void)cb, (void)arg, (void)err;
+	fail_msg("notices of %s are asked for", moment);
+	return -1;
+}
+
+int store_notice_end(struct store *s, const struct store_notice_result *r, store_done_cb cb,
+	void *arg, struct error *err)
+{
+	(void)s, (void)cb, (void)arg, (void)err;
+	fail_msg("the notice %s is ended", r->id);
+	return -1;
 }

@@ -14,7 +14,8 @@
 #include "common/base/log.h"
 #include "common/conf/conf.h"
 #include "worker/connector.h"
-#include "worker/resolve/hook.h"
+#include "worker/hook/hook.h"
+#include "worker/resolve/hook_text.h"
 #include "worker/resolve/rdns.h"
 #include "worker/resolve/table.h"
 
@@ -145,11 +146,23 @@ static void ask_dns(struct resolve_question *q)
 
 /* Connector thread. A hook that has an opinion ends the question, also when it failed: a name from
  * DNS must not replace what the operator's program would have said. */
-static void hook_done(const struct resolve_answer *answer, void *arg)
+static void hook_done(const struct hook_outcome *outcome, void *arg)
 {
 	struct resolve_question *q = arg;
-	q->answer = *answer;
+	const struct conf_hook *conf = &q->r->conf->hook;
+	q->answer = (struct resolve_answer){.source = "hook"};
+	hook_text_judge(&q->answer, !conf->url[0] && conf->mode == CONF_HOOK_ARGS, outcome);
 	connector_finish(q->r->connector, &q->work);
+}
+
+/* Connector thread. */
+static void ask_hook(struct resolve_question *q)
+{
+	char uuid[UUID_TEXT_LEN + 1];
+	json_t *told = hook_text_facts(&q->facts);
+	uuid_text(&q->facts.uuid, uuid);
+	hook_start(q->r->hooks, told, uuid, hook_done, q);
+	json_decref(told);
 }
 
 /* Connector thread. */
@@ -158,7 +171,7 @@ static void question_start(struct connector *c, struct work *w)
 	(void)c;
 	struct resolve_question *q = (struct resolve_question *)w;
 	if (q->r->hooks)
-		hook_start(q->r->hooks, &q->facts, hook_done, q);
+		ask_hook(q);
 	else
 		ask_dns(q);
 }
@@ -250,8 +263,8 @@ int resolver_open(struct resolver **out, const struct conf_worker *conf, struct 
 	int rc = 0;
 	if (conf->devices_file[0])
 		rc = table_open(&r->table, conf->devices_file, err);
-	if (rc == 0 && conf->hook.command[0])
-		rc = hook_pool_open(&r->hooks, connector_loop(c), &conf->hook);
+	if (rc == 0 && hook_is_set(&conf->hook))
+		rc = hook_pool_open(&r->hooks, connector_loop(c), HOOK_ON_HELLO, &conf->hook, err);
 	if (rc < 0) {
 		resolver_close(r);
 		return rc;

@@ -109,6 +109,7 @@ struct verdict check_power_end(struct session *s);
 enum build renew_decide_build(struct session *s, struct wsman_request *rq);
 enum build renew_prove_build(struct session *s, struct wsman_request *rq);
 enum build rotate_make_build(struct session *s, struct wsman_request *rq);
+enum build unconfigure_ask_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(unconfigure);
 struct verdict unconfigure_refused(struct session *s, uint32_t rv);
 STEP_FN_(unconfigure_state);

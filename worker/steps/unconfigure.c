@@ -8,6 +8,43 @@
 #include "worker/steps/steps.h"
 #include "worker/worker.h"
 
+/* ---- may it go? ------------------------------------------------------------------------------ */
+
+static void on_leave(enum hook_leave leave, const char *why, void *arg)
+{
+	struct session *s = arg;
+	s->work = NULL;
+	if (leave == HOOK_GO)
+		drive_verdict(s, v_next());
+	else if (leave == HOOK_REFUSE)
+		drive_verdict(s, v_fail(s, FAIL_DEAD, "hook_refused",
+					 "before-unconfigure says no: %s", why));
+	else /* the safe side: nobody said that it may go */
+		drive_verdict(
+			s, v_fail(s, FAIL_RETRY, "hook_failed", "before-unconfigure hook %s", why));
+}
+
+enum build unconfigure_ask_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	char address[NET_ADDR_TEXT_MAX];
+	struct error err = {0};
+	if (s->ck.commits) /* it was asked before, and the device has been told to go */
+		return BUILD_SKIP;
+	net_addr_host_text(&s->device.addr, address);
+	json_t *told = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "v", 1,
+		"moment", hook_moment_name(HOOK_BEFORE_UNCONFIGURE), "uuid", s->uuid_text, "job",
+		s->job, "kind", "unconfigure", "address", address, "amt", s->ck.amt, "fqdn",
+		s->ck.fqdn, "profile", s->ck.profile, "ou", s->ck.ou, "full",
+		job_arg(s->args, "full", NULL, 0));
+	s->work = hooks_ask_unconfigure(s->w->hooks, told, s->job, on_leave, s, &err);
+	if (s->work)
+		return BUILD_SEND;
+	return err.code ? build_nomem(s) : BUILD_SKIP;
+}
+
+/* ---- go -------------------------------------------------------------------------------------- */
+
 enum build unconfigure_build(struct session *s, struct wsman_request *rq)
 {
 	bool full = job_arg(s->args, "full", NULL, 0);

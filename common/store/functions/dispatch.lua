@@ -53,6 +53,7 @@ local function reap_lost(k, prefix, id, max_lost, now)
 		'txt', txt)
 	upkeep_failed(job, j[1], j[6], j[7], err, now)
 	event(k.ev, 'dead', id, j[1], j[3], fence, err)
+	hook_due(job, j[1], 'on-failure', k.ev, now)
 	return true
 end
 

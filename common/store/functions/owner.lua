@@ -131,6 +131,7 @@ local function finish(keys, args)
 	end
 	schedule_next(job, dev, args[2], was[5], tonumber(now))
 	event(ev, 'finish', args[1], args[2], owner, args[3], args[4])
+	hook_due(job, args[2], HOOK_AFTER[was[5] or 'setup'], ev, tonumber(now))
 	return 0
 end
 
@@ -164,6 +165,9 @@ local function fail(keys, args)
 	job_set(job, args[9], args[10], set)
 	fields_set(dev, args, 11, dev_set, {})
 	event(ev, dies and 'dead' or 'fail', id, args[2], owner, args[3], args[7])
+	if dies then
+		hook_due(job, args[2], 'on-failure', ev, now)
+	end
 	return dies and 1 or 0
 end
 
