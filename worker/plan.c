@@ -206,6 +206,22 @@ const struct step step_table[N_STEPS] = {
 		.end = check_power_end),
 
 	/* phase B: wire, air, and the way home */
+	MADE(STEP_ROOTS_DECIDE, "roots.decide", KIND_LOCAL, "which roots it lacks",
+		.build = roots_decide_build),
+	CALL(STEP_ROOT_ADD, "root.add", EFFECT_SET, PKM, "AddTrustedRootCertificate", root_add,
+		.slow = STEP_SLOW, .refused = root_add_refused),
+	LIST(STEP_WIFI_LIST, "wifi.list", "CIM_WiFiEndpointSettings", wifi_list,
+		.absent = ABSENT_SKIP, .end = wifi_list_end),
+	MADE(STEP_WIFI_DECIDE, "wifi.decide", KIND_LOCAL, "which profiles differ",
+		.build = wifi_decide_build),
+	CALL(STEP_WIFI_DELETE, "wifi.delete", EFFECT_SET, "CIM_WiFiEndpointSettings", "Delete",
+		wifi_delete, .fault = wifi_delete_fault),
+	CALL(STEP_WIFI_ADD, "wifi.add", EFFECT_ONCE, "AMT_WiFiPortConfigurationService",
+		"AddWiFiSettings", wifi_add, .doubt = STEP_WIFI_LIST, .secret = true),
+	LIST(STEP_CHECK_WIFI, "check.wifi", "CIM_WiFiEndpointSettings", wifi_check,
+		.end = wifi_check_end),
+	CALL(STEP_WIRED_CERTIFICATES, "wired.certificates", EFFECT_SET, "IPS_IEEE8021xSettings",
+		"SetCertificates", wired_certificates),
 	SET_GET(STEP_WIFI_PORT_GET, "wifi.port.get", "CIM_WiFiPort", SETTING_WIFI_PORT),
 	SET_STATE(STEP_WIFI_PORT_SET, "wifi.port.set", "CIM_WiFiPort", SETTING_WIFI_PORT),
 	SET_GET(STEP_WIFI_SERVICE_GET, "wifi.service.get", "AMT_WiFiPortConfigurationService",
@@ -277,13 +293,15 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 
 /* Phase B, wire and air; what may cut the session or close the way in comes last. */
 #define NETWORKS                                                                                \
-	STEP_WIFI_PORT_GET, STEP_WIFI_PORT_SET, STEP_WIFI_SERVICE_GET, STEP_WIFI_SERVICE_PUT,   \
-		STEP_WIRED_GET, STEP_WIRED_PUT, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT,         \
+	STEP_ROOTS_DECIDE, STEP_ROOT_ADD, STEP_WIFI_PORT_GET, STEP_WIFI_PORT_SET,               \
+		STEP_WIFI_SERVICE_GET, STEP_WIFI_SERVICE_PUT, STEP_WIFI_LIST, STEP_WIFI_DECIDE, \
+		STEP_WIFI_DELETE, STEP_WIFI_ADD, STEP_WIRED_GET, STEP_WIRED_PUT,                \
+		STEP_WIRED_CERTIFICATES, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT,                \
 		STEP_USER_INTERFACE_GET, STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, \
 		STEP_PORT_GET, STEP_PORT_PUT, STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT
-#define CHECK_NETWORKS                                                                         \
-	STEP_CHECK_WIFI_PORT, STEP_CHECK_WIFI_SERVICE, STEP_CHECK_WIRED, STEP_CHECK_WIRED_OLD, \
-		STEP_CHECK_USER_INTERFACE, STEP_CHECK_IPV6, STEP_CHECK_PORT,                   \
+#define CHECK_NETWORKS                                                                             \
+	STEP_CHECK_WIFI, STEP_CHECK_WIFI_PORT, STEP_CHECK_WIFI_SERVICE, STEP_CHECK_WIRED,          \
+		STEP_CHECK_WIRED_OLD, STEP_CHECK_USER_INTERFACE, STEP_CHECK_IPV6, STEP_CHECK_PORT, \
 		STEP_CHECK_ENVIRONMENT
 
 static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,

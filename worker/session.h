@@ -75,6 +75,7 @@ struct failure {
 };
 
 struct acl_entry;
+struct wifi_entry;
 
 /* A certificate or key that the device lists. In the lists arena. */
 struct listed {
@@ -104,6 +105,9 @@ struct observed {
 	bool acl_paging, acl_written;
 	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
 	char scheme_guid[64];
+	struct listed *roots;    /* wanted by the profile; handle = its file */
+	struct wifi_entry *wifi; /* steps/wifi_profiles.c */
+	bool wifi_listed, wifi_written;
 	char own_address[NET_ADDR_TEXT_MAX];          /* under which it is reached, without port */
 	bool power_written;                           /* to be read again */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */

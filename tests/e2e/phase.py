@@ -13,10 +13,13 @@ from foreign import NS, local, request
 SCHEMA = {"AMT": "http://intel.com/wbem/wscim/1/amt-schema/1/", "IPS": "http://intel.com/wbem/wscim/1/ips-schema/1/",
           "CIM": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"}
 GET = "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get"
-SELECTORS = {"AMT_EthernetPortSettings": '<w:SelectorSet><w:Selector Name="InstanceID">Intel(r) AMT Ethernet Port Settings 0</w:Selector></w:SelectorSet>'}
+SELECTOR = '<w:SelectorSet><w:Selector Name="InstanceID">{}</w:Selector></w:SelectorSet>'
+# Classes with several instances; a key "Class@NAME.Property" says which.
+INSTANCES = {"AMT_EthernetPortSettings": "Intel(r) AMT Ethernet Port Settings 0", "CIM_WiFiEndpointSettings": "Intel(r) AMT:WiFi Endpoint Settings {}",
+             "CIM_IEEE8021xSettings": "Intel(r) AMT:IEEE 802.1x Settings {}"}
 ABSENT = {"DestinationUnreachable", "ActionNotSupported"}
 # A lack that is told by what it needs.
-NEEDS = {"IPS_KVMRedirectionSettingData": "CIM_KVMRedirectionSAP"}
+NEEDS = {"CIM_IEEE8021xSettings": "CIM_WiFiEndpointSettings", "IPS_KVMRedirectionSettingData": "CIM_KVMRedirectionSAP"}
 
 
 class PhaseBase(harness.SiteTest):
@@ -50,7 +53,9 @@ class PhaseBase(harness.SiteTest):
     def get(self, device, name):
         """Envelope of an object, or of the fault that says that it is not there."""
         for _ in range(5):  # devices answer "not now" and the like
-            answer = device.wsman(request(GET, SCHEMA[name[:3]] + name, "", SELECTORS.get(name, "")))
+            class_name, _, key = name.partition("@")
+            selector = SELECTOR.format(INSTANCES[class_name].format(key)) if class_name in INSTANCES else ""
+            answer = device.wsman(request(GET, SCHEMA[name[:3]] + class_name, "", selector))
             fault = answer.find("s:Body/s:Fault/s:Code/s:Subcode/s:Value", NS)
             if fault is None or fault.text.rpartition(":")[2] in ABSENT:
                 return answer
@@ -84,7 +89,7 @@ class PhaseBase(harness.SiteTest):
                 with self.subTest(release=name, property=key):
                     if have is None:
                         class_name, member = key.split(".")
-                        class_name = NEEDS.get(class_name, class_name)
+                        class_name = NEEDS.get(class_name.partition("@")[0], class_name.partition("@")[0])
                         self.assertRegex(record["differences"], rf"(?m)^{class_name}\t({member})?\t\tnot applicable: \w", "absent, and no reason given")
                     else:
                         self.assertRegex(have, f"^({wanted[key]})$")

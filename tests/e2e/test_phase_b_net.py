@@ -15,6 +15,12 @@ WANT = {
     "CIM_WiFiPort.EnabledState": "32769", "AMT_WiFiPortConfigurationService.localProfileSynchronizationEnabled": "3",
     "AMT_WiFiPortConfigurationService.UEFIWiFiProfileShareEnabled": "true",
     "AMT_UserInitiatedConnectionService.EnabledState": "32771",
+    "CIM_WiFiEndpointSettings@office.SSID": "office-net", "CIM_WiFiEndpointSettings@office.AuthenticationMethod": "6",
+    "CIM_WiFiEndpointSettings@office.EncryptionMethod": "4", "CIM_WiFiEndpointSettings@office.Priority": "2",
+    "CIM_WiFiEndpointSettings@lab.AuthenticationMethod": "32768", "CIM_WiFiEndpointSettings@lab.EncryptionMethod": "32768",
+    "CIM_WiFiEndpointSettings@corp.AuthenticationMethod": "7", "CIM_IEEE8021xSettings@corp.Username": "wifi-login",
+    "CIM_IEEE8021xSettings@corp.AuthenticationProtocol": "2", "CIM_IEEE8021xSettings@corp.ServerCertificateName": "radius",
+    "CIM_IEEE8021xSettings@tls.AuthenticationProtocol": "0",
 }
 WIRED = {"IPS_IEEE8021xSettings.Enabled": "2", "IPS_IEEE8021xSettings.AuthenticationProtocol": "2",
          "IPS_IEEE8021xSettings.Username": "amt-login", "IPS_IEEE8021xSettings.AvailableInS0": "true",
@@ -27,7 +33,16 @@ name: net
 tls: {{legacy: true}}
 names: {{fqdn: dedicated, ddns: on, ddns_interval_min: 90, ddns_ttl_s: 600}}
 network: {{address: host, ipv6: mac}}
-wireless: {{state: always, sync: all, uefi_share: on}}
+wireless:
+  state: always
+  sync: all
+  uefi_share: on
+  profiles:
+    - {{name: office, ssid: office-net, security: wpa2-psk, priority: 2, psk_file: {dir}/psk}}
+    - {{name: lab, ssid: lab-net, security: wpa3-sae, encryption: gcmp256, priority: 1, psk_file: {dir}/psk}}
+    - {{name: corp, ssid: corp-net, security: wpa2-8021x, priority: 3, ieee8021x: {{protocol: peap-mschapv2, username: wifi-login,
+       password_file: {dir}/eap, server_name: radius, server_match: suffix, root_file: {dir}/root.pem}}}}
+    - {{name: tls, ssid: tls-net, security: wpa2-8021x, priority: 4, ieee8021x: {{protocol: tls, root_file: {dir}/root.pem}}}}
 wired:
   state: on
   in_s0: true
@@ -43,7 +58,7 @@ class Network(PhaseBase):
 
     @classmethod
     def setUpClass(cls):
-        cls.secrets({"eap": "Switch!Pass1"}, root="root.pem")
+        cls.secrets({"eap": "Switch!Pass1", "psk": "some wireless key"}, root="root.pem")
         cls.SITE = {"devices": cls.DEVICES, "seed": 11, "profile": harness.legacy_profile(),
                     "profiles": {"net": NET.format(dir=cls.dir)}}
         super().setUpClass()
@@ -65,8 +80,10 @@ class Network(PhaseBase):
         said = self.records()
         self.open_jobs("maintain", uuids, "profile=net")
         writes, position = self.writes(sim, position)
-        classes = {u: {line.split("\t")[0] for line in said[u]["differences"].splitlines() if "not applicable" not in line} for u in uuids}
-        self.assertEqual({(u, c) for u, c, _ in writes}, {(u, c) for u in uuids for c in classes[u]}, "what the dry run said, and no more")
+        by = {"AMT_PublicKeyCertificate": "AMT_PublicKeyManagementService"}  # what is written through another class
+        classes = {u: {by.get(line.split("\t")[0], line.split("\t")[0]) for line in said[u]["differences"].splitlines() if "not applicable" not in line} for u in uuids}
+        written = {(u, "CIM_WiFiEndpointSettings" if call == "AddWiFiSettings" else c) for u, c, call in writes}
+        self.assertEqual(written, {(u, c) for u in uuids for c in classes[u]}, "what the dry run said, and no more")
         records = self.records()
         for name, device in devices.items():
             self.assert_values({name: device}, records, self.wanted(name))
@@ -75,12 +92,21 @@ class Network(PhaseBase):
         self.assertEqual(writes, [], "nothing differs: the password of 802.1x is not sent twice")
         for uuid in uuids:
             self.assertNotIn("Switch!Pass1", self.records()[uuid]["differences"])
+        # Another key in the air: only its two profiles are written, on the devices that have wireless.
+        (self.dir / "psk").write_text("another wireless key")
+        self.open_jobs("maintain", uuids)
+        writes, position = self.writes(sim, position)
+        mobile = [u for u in uuids if "CIM_WiFiPort\t\t\t" not in records[u]["differences"]]
+        self.assertTrue(mobile)
+        self.assertEqual(writes, sorted([(u, "AMT_WiFiPortConfigurationService", "AddWiFiSettings") for u in mobile] * 2 +
+                                        [(u, "CIM_WiFiEndpointSettings", "Delete") for u in mobile] * 2))
         # Another password of the switch: only that object is written.
         (self.dir / "eap").write_text("Switch!Pass2")
         self.open_jobs("maintain", uuids)
         writes, position = self.writes(sim, position)
-        self.assertEqual({c for _, c, _ in writes}, {"IPS_IEEE8021xSettings", "AMT_8021XProfile"})
-        self.assertEqual(len(writes), len(uuids))
+        self.assertEqual({c for _, c, _ in writes}, {"IPS_IEEE8021xSettings", "AMT_8021XProfile", "CIM_WiFiEndpointSettings",
+                                                     "AMT_WiFiPortConfigurationService"})
+        self.assertEqual(len(writes), len(uuids) + 2 * len(mobile), "the wire, and the one in the air with this password")
 
 
 if __name__ == "__main__":

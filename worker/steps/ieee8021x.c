@@ -7,6 +7,7 @@
 #include "worker/steps/ieee8021x.h"
 
 #include "worker/passwords.h"
+#include "worker/steps/roots.h"
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
@@ -85,4 +86,63 @@ void wired_old_wish(struct wishes *w)
 	wish_bool(w, "ActiveInS0", p->in_s0);
 	identity_wish(
 		w, x->protocol == PROFILE_EAP_FAST_TLS ? FAST_TLS_OLD : (uint32_t)x->protocol);
+}
+
+/* ---- its certificates --------------------------------------------------------------------------
+ */
+
+#define MARK_CERTIFICATES "8021x.certificates"
+
+static bool by_certificate(const struct profile_8021x *x)
+{
+	return x->protocol == PROFILE_EAP_TLS || x->protocol == PROFILE_EAP_FAST_TLS;
+}
+
+/* What SetCertificates binds: no Get shows it. @return 0 or -ENOMEM */
+static int bound(const struct session *s, struct secret *out)
+{
+	const struct profile_8021x *x = &s->profile->wired.ieee8021x;
+	char text[2 * CHECKPOINT_HANDLE_MAX + 2];
+	const char *root = root_handle(s, x->root_file);
+	int n = snprintf(text, sizeof text, "%s|%s", root ? root : "",
+		by_certificate(x) ? s->o.context_cert : "");
+	return secret_set(out, text, (size_t)n);
+}
+
+enum build wired_certificates_build(struct session *s, struct wsman_request *rq)
+{
+	const struct profile_8021x *x = &s->profile->wired.ieee8021x;
+	const struct setting_seen *seen = &s->o.settings[SETTING_WIRED];
+	struct secret value = {0};
+	if (!seen->read || seen->lacking || s->profile->wired.state != PROFILE_ON)
+		return BUILD_SKIP;
+	if (bound(s, &value) < 0)
+		return build_nomem(s);
+	bool same = marks_has(s, MARK_CERTIFICATES, &value);
+	secret_free(&value);
+	if (same)
+		return BUILD_SKIP;
+	struct wsman_param *p = arena_alloc(&s->keep, 2 * sizeof *p);
+	const struct wsman_epr *root = certificate_epr(s, root_handle(s, x->root_file));
+	const struct wsman_epr *own =
+		by_certificate(x) ? certificate_epr(s, s->o.context_cert) : NULL;
+	if (!p || !root || (by_certificate(x) && !own))
+		return build_nomem(s);
+	p[0] = WSMAN_EPR("ServerCertificateIssuer", root);
+	p[1] = WSMAN_EPR("ClientCertificate", own);
+	rq->op = WSMAN_INVOKE;
+	rq->method = "SetCertificates";
+	rq->params = p;
+	rq->n_params = own ? 2 : 1;
+	return BUILD_SEND;
+}
+
+struct verdict wired_certificates_read(struct session *s, const struct wsman_message *m)
+{
+	struct secret value = {0};
+	(void)m;
+	if (bound(s, &value) == 0)
+		marks_set(s, MARK_CERTIFICATES, &value);
+	secret_free(&value);
+	return v_next();
 }

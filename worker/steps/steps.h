@@ -114,6 +114,18 @@ STEP_FN_(unconfigure);
 struct verdict unconfigure_refused(struct session *s, uint32_t rv);
 STEP_FN_(unconfigure_state);
 enum build revoke_build(struct session *s, struct wsman_request *rq);
+enum build roots_decide_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(root_add);
+struct verdict root_add_refused(struct session *s, uint32_t rv);
+STEP_FN_(wifi_list);
+struct verdict wifi_list_end(struct session *s);
+enum build wifi_decide_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(wifi_delete);
+struct verdict wifi_delete_fault(struct session *s, enum wsman_reaction reaction);
+STEP_FN_(wifi_add);
+STEP_FN_(wifi_check);
+struct verdict wifi_check_end(struct session *s);
+STEP_FN_(wired_certificates);
 enum build revoke_old_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(inventory);
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trusted roots: what consoles, RADIUS and management presence servers end at. The certificates
+ * that the device has were listed by CLEAN; what a profile names and is not among them is added,
+ * one per turn of the row. Nothing is removed here: who refers to a root is not known for sure.
+ * SPEC: provisioning.md 3 CERT 1, 4
+ */
+#include <openssl/pem.h>
+
+#include "worker/steps/roots.h"
+#include "worker/steps/setting.h"
+#include "worker/steps/steps.h"
+
+/* The root of a file, in the lists arena. Files have been checked with the profile; one that is
+ * gone since then is a failure of the visit. @return NULL with s->failure set */
+static struct listed *load(struct session *s, const char *path)
+{
+	unsigned char *der = NULL;
+	FILE *f = fopen(path, "re");
+	X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+	int len = x ? i2d_X509(x, &der) : -1;
+	struct listed *l = len > 0 ? arena_alloc(&s->lists, sizeof *l) : NULL;
+	uint8_t *copy = l ? arena_alloc(&s->lists, (size_t)len) : NULL;
+	if (copy) {
+		memcpy(copy, der, (size_t)len);
+		*l = (struct listed){.handle = path, .der = copy, .der_len = (size_t)len};
+	} else {
+		session_set_failure(s, FAIL_DEAD, "no_root",
+			"%.200s of profile %s cannot be read as a certificate", path,
+			s->profile->name);
+	}
+	OPENSSL_free(der);
+	X509_free(x);
+	if (f)
+		fclose(f);
+	return copy ? l : NULL;
+}
+
+/* One file of the profile, unless the same was named before. @return false with s->failure set */
+static bool want(struct session *s, const char *path)
+{
+	if (!path[0] || listed_by_handle(s->o.roots, path))
+		return true;
+	struct listed *l = load(s, path);
+	if (!l)
+		return false;
+	l->next = s->o.roots;
+	s->o.roots = l;
+	return true;
+}
+
+static bool wanted(struct session *s)
+{
+	const struct profile *p = s->profile;
+	bool ok = want(s, p->wired.state == PROFILE_ON ? p->wired.ieee8021x.root_file : "");
+	for (uint32_t i = 0; ok && i < p->tls.n_trusted_roots; i++)
+		ok = want(s, p->tls.trusted_roots[i]);
+	for (uint32_t i = 0; ok && i < p->wireless.n_profiles; i++)
+		ok = want(s, p->wireless.profiles[i].ieee8021x.root_file);
+	for (uint32_t i = 0; ok && i < p->remote_access.n_servers; i++)
+		ok = want(s, p->remote_access.servers[i].root_file);
+	return ok;
+}
+
+static const struct listed *missing(const struct session *s)
+{
+	const struct listed *l = s->o.roots;
+	while (l && listed_by_der(s->o.certs, l->der, l->der_len))
+		l = l->next;
+	return l;
+}
+
+const char *root_handle(const struct session *s, const char *path)
+{
+	const struct listed *l = listed_by_handle(s->o.roots, path);
+	l = l ? listed_by_der(s->o.certs, l->der, l->der_len) : NULL;
+	return l ? l->handle : NULL;
+}
+
+const struct wsman_epr *certificate_epr(struct session *s, const char *handle)
+{
+	struct {
+		struct wsman_epr epr;
+		struct wsman_selector by_id;
+	} *b = handle ? arena_alloc(&s->keep, sizeof *b) : NULL;
+	if (!b)
+		return NULL;
+	b->by_id = (struct wsman_selector){.name = "InstanceID", .text = handle};
+	b->epr = (struct wsman_epr){
+		.class_name = "AMT_PublicKeyCertificate", .selectors = &b->by_id, .n_selectors = 1};
+	return &b->epr;
+}
+
+enum build roots_decide_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	s->o.roots = NULL;
+	if (!wanted(s))
+		return build_verdict(s, (struct verdict){.kind = VERDICT_FAIL});
+	for (const struct listed *l = s->o.roots; l; l = l->next)
+		if (!listed_by_der(s->o.certs, l->der, l->der_len))
+			setting_report(
+				s, "AMT_PublicKeyCertificate", "X509Certificate", "", l->handle);
+	return BUILD_SKIP;
+}
+
+enum build root_add_build(struct session *s, struct wsman_request *rq)
+{
+	const struct listed *l = missing(s);
+	if (!l)
+		return BUILD_SKIP;
+	struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
+	const char *blob = request_base64(s, l->der, l->der_len);
+	if (!p || !blob)
+		return build_nomem(s);
+	*p = WSMAN_TEXT("CertificateBlob", blob);
+	rq->op = WSMAN_INVOKE;
+	rq->method = "AddTrustedRootCertificate";
+	rq->params = p;
+	rq->n_params = 1;
+	return BUILD_SEND;
+}
+
+struct verdict root_add_read(struct session *s, const struct wsman_message *m)
+{
+	const struct listed *l = missing(s);
+	const char *handle = wsman_node_selector(
+		wsman_node_child(m->payload, "CreatedCertificate"), "InstanceID");
+	struct listed *have = handle ? arena_alloc(&s->lists, sizeof *have) : NULL;
+	if (!have || !(have->handle = arena_strdup(&s->lists, handle)))
+		return v_fail(s, FAIL_RETRY, "bad_answer",
+			"AddTrustedRootCertificate does not tell what it created");
+	have->der = l->der;
+	have->der_len = l->der_len;
+	have->root = true;
+	have->next = s->o.certs;
+	s->o.certs = have;
+	return v_again(0);
+}
+
+/* Somebody has added it since it was listed, or our answer was lost: look again. */
+struct verdict root_add_refused(struct session *s, uint32_t rv)
+{
+	if (rv == WSMAN_RV_DUPLICATE && s->tries++ == 0)
+		return v_goto(STEP_CERT_LIST);
+	if (rv == WSMAN_RV_NOT_PERMITTED)
+		return v_fail(s, FAIL_DEAD, "root_refused",
+			"the device takes no root while mutual TLS is on: set tls.mutual to false "
+			"first, then add the root, then switch it on again");
+	if (rv == WSMAN_RV_MAX_LIMIT_REACHED)
+		return v_fail(s, FAIL_DEAD, "root_refused",
+			"the device has no room for another trusted root");
+	return (struct verdict){.kind = VERDICT_FAIL};
+}
