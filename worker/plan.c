@@ -9,9 +9,12 @@
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
-#define SCS  "AMT_SetupAndConfigurationService"
-#define AUTH "AMT_AuthorizationService"
-#define PKM  "AMT_PublicKeyManagementService"
+#define MPS     "AMT_ManagementPresenceRemoteSAP"
+#define POLICY  "AMT_RemoteAccessPolicyRule"
+#define APPLIES "AMT_RemoteAccessPolicyAppliesToMPS"
+#define SCS     "AMT_SetupAndConfigurationService"
+#define AUTH    "AMT_AuthorizationService"
+#define PKM     "AMT_PublicKeyManagementService"
 
 #define CALL(id_, name_, effect_, class_, action_, fn_, ...) \
 	[id_] = {.name = name_,                              \
@@ -206,6 +209,25 @@ const struct step step_table[N_STEPS] = {
 		.end = check_power_end),
 
 	/* phase B: wire, air, and the way home */
+	LIST(STEP_MPS_LIST, "mps.list", MPS, mps_list, .absent = ABSENT_SKIP, .end = mps_list_end),
+	LIST(STEP_POLICY_LIST, "policy.list", POLICY, policy_list, .absent = ABSENT_SKIP),
+	LIST(STEP_APPLIES_LIST, "applies.list", APPLIES, applies_list, .absent = ABSENT_SKIP),
+	MADE(STEP_CIRA_DECIDE, "cira.decide", KIND_LOCAL, "which servers and policies differ",
+		.build = cira_decide_build),
+	CALL(STEP_POLICY_DELETE, "policy.delete", EFFECT_SET, POLICY, "Delete", policy_delete,
+		.fault = cira_delete_fault),
+	CALL(STEP_MPS_DELETE, "mps.delete", EFFECT_SET, MPS, "Delete", mps_delete,
+		.fault = cira_delete_fault),
+	CALL(STEP_MPS_ADD, "mps.add", EFFECT_ONCE, "AMT_RemoteAccessService", "AddMpServer",
+		mps_add, .doubt = STEP_MPS_LIST, .refused = mps_add_refused, .secret = true),
+	CALL(STEP_POLICY_ADD, "policy.add", EFFECT_ONCE, "AMT_RemoteAccessService",
+		"AddRemoteAccessPolicyRule", policy_add, .doubt = STEP_MPS_LIST,
+		.refused = policy_add_refused),
+	LIST(STEP_CHECK_MPS, "check.mps", MPS, cira_check_mps, .end = mps_list_end),
+	LIST(STEP_CHECK_POLICY, "check.policy", POLICY, cira_check_policy),
+	LIST(STEP_CHECK_APPLIES, "check.applies", APPLIES, cira_check_applies),
+	MADE(STEP_CHECK_CIRA, "check.cira", KIND_LOCAL, "servers and policies as written",
+		.build = cira_check_build),
 	MADE(STEP_ROOTS_DECIDE, "roots.decide", KIND_LOCAL, "which roots it lacks",
 		.build = roots_decide_build),
 	CALL(STEP_ROOT_ADD, "root.add", EFFECT_SET, PKM, "AddTrustedRootCertificate", root_add,
@@ -296,11 +318,14 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 	STEP_ROOTS_DECIDE, STEP_ROOT_ADD, STEP_WIFI_PORT_GET, STEP_WIFI_PORT_SET,               \
 		STEP_WIFI_SERVICE_GET, STEP_WIFI_SERVICE_PUT, STEP_WIFI_LIST, STEP_WIFI_DECIDE, \
 		STEP_WIFI_DELETE, STEP_WIFI_ADD, STEP_WIRED_GET, STEP_WIRED_PUT,                \
-		STEP_WIRED_CERTIFICATES, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT,                \
-		STEP_USER_INTERFACE_GET, STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, \
-		STEP_PORT_GET, STEP_PORT_PUT, STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT
+		STEP_WIRED_CERTIFICATES, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT, STEP_MPS_LIST, \
+		STEP_POLICY_LIST, STEP_APPLIES_LIST, STEP_CIRA_DECIDE, STEP_POLICY_DELETE,      \
+		STEP_MPS_DELETE, STEP_MPS_ADD, STEP_POLICY_ADD, STEP_USER_INTERFACE_GET,        \
+		STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, STEP_PORT_GET,           \
+		STEP_PORT_PUT, STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT
 #define CHECK_NETWORKS                                                                             \
-	STEP_CHECK_WIFI, STEP_CHECK_WIFI_PORT, STEP_CHECK_WIFI_SERVICE, STEP_CHECK_WIRED,          \
+	STEP_CHECK_MPS, STEP_CHECK_POLICY, STEP_CHECK_APPLIES, STEP_CHECK_CIRA, STEP_CHECK_WIFI,   \
+		STEP_CHECK_WIFI_PORT, STEP_CHECK_WIFI_SERVICE, STEP_CHECK_WIRED,                   \
 		STEP_CHECK_WIRED_OLD, STEP_CHECK_USER_INTERFACE, STEP_CHECK_IPV6, STEP_CHECK_PORT, \
 		STEP_CHECK_ENVIRONMENT
 

@@ -75,6 +75,8 @@ struct failure {
 };
 
 struct acl_entry;
+struct mps_entry;
+struct policy_entry;
 struct wifi_entry;
 
 /* A certificate or key that the device lists. In the lists arena. */
@@ -108,6 +110,9 @@ struct observed {
 	struct listed *roots;    /* wanted by the profile; handle = its file */
 	struct wifi_entry *wifi; /* steps/wifi_profiles.c */
 	bool wifi_listed, wifi_written;
+	struct mps_entry *mps; /* steps/cira.c */
+	struct policy_entry *policies;
+	bool cira_listed, cira_written;
 	char own_address[NET_ADDR_TEXT_MAX];          /* under which it is reached, without port */
 	bool power_written;                           /* to be read again */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */

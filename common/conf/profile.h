@@ -123,7 +123,7 @@ enum profile_eap {
 };
 enum profile_server_match { PROFILE_MATCH_NONE, PROFILE_MATCH_FULL, PROFILE_MATCH_SUFFIX };
 enum profile_mps_auth { PROFILE_MPS_PASSWORD, PROFILE_MPS_CERTIFICATE };
-enum profile_mps_place { PROFILE_MPS_BOTH, PROFILE_MPS_OUTSIDE, PROFILE_MPS_INSIDE };
+enum profile_mps_place { PROFILE_MPS_OUTSIDE, PROFILE_MPS_INSIDE };
 enum profile_trigger { PROFILE_TRIGGER_USER, PROFILE_TRIGGER_ALERT, PROFILE_TRIGGER_PERIODIC };
 enum profile_user_interface {
 	PROFILE_INTERFACE_KEEP,

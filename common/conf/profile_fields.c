@@ -114,7 +114,7 @@ const struct profile_field profile_fields[] = {
 	NEW("remote_access.servers[].password_file", R(4, 0), "AMT_RemoteAccessService.Password", "password: file with it, mode 0600"),
 	NEW("remote_access.servers[].cn", R(4, 0), "AMT_RemoteAccessService.CN", "name in the server's certificate; needed with an IP address"),
 	NEW("remote_access.servers[].root_file", R(4, 0), "AMT_PublicKeyManagementService.AddTrustedRootCertificate()", "PEM of the root that the server's certificate ends at"),
-	NEW("remote_access.servers[].place", R(11, 6), "AMT_RemoteAccessPolicyAppliesToMPS.MpsType", "where the device uses it: outside, inside, both"),
+	NEW("remote_access.servers[].place", R(11, 6), "AMT_RemoteAccessPolicyAppliesToMPS.MpsType", "where the device uses it: outside or inside of home_domains"),
 	NEW("remote_access.policies[].trigger", R(4, 0), "AMT_RemoteAccessPolicyRule.Trigger", "user (fast call), alert, periodic; each once"),
 	NEWNUM("remote_access.policies[].tunnel_lifetime_s", 0, 4294967295u, R(4, 0), "AMT_RemoteAccessPolicyRule.TunnelLifeTime", "a tunnel without traffic ends after so long; 0: never"),
 	NEWNUM("remote_access.policies[].interval_s", 0, 4294967295u, R(4, 0), "AMT_RemoteAccessPolicyRule.ExtendedData", "periodic: seconds between two calls"),

@@ -125,7 +125,6 @@ WORDS(mps_auth_words) = {
 	{"certificate", PROFILE_MPS_CERTIFICATE},
 };
 WORDS(place_words) = {
-	{"both", PROFILE_MPS_BOTH},
 	{"outside", PROFILE_MPS_OUTSIDE},
 	{"inside", PROFILE_MPS_INSIDE},
 };

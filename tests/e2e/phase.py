@@ -13,10 +13,13 @@ from foreign import NS, local, request
 SCHEMA = {"AMT": "http://intel.com/wbem/wscim/1/amt-schema/1/", "IPS": "http://intel.com/wbem/wscim/1/ips-schema/1/",
           "CIM": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"}
 GET = "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get"
-SELECTOR = '<w:SelectorSet><w:Selector Name="InstanceID">{}</w:Selector></w:SelectorSet>'
+SELECTOR = '<w:SelectorSet><w:Selector Name="{}">{}</w:Selector></w:SelectorSet>'
 # Classes with several instances; a key "Class@NAME.Property" says which.
-INSTANCES = {"AMT_EthernetPortSettings": "Intel(r) AMT Ethernet Port Settings 0", "CIM_WiFiEndpointSettings": "Intel(r) AMT:WiFi Endpoint Settings {}",
-             "CIM_IEEE8021xSettings": "Intel(r) AMT:IEEE 802.1x Settings {}"}
+INSTANCES = {"AMT_EthernetPortSettings": ("InstanceID", "Intel(r) AMT Ethernet Port Settings 0"),
+             "CIM_WiFiEndpointSettings": ("InstanceID", "Intel(r) AMT:WiFi Endpoint Settings {}"),
+             "CIM_IEEE8021xSettings": ("InstanceID", "Intel(r) AMT:IEEE 802.1x Settings {}"),
+             "AMT_ManagementPresenceRemoteSAP": ("Name", "Intel(r) AMT:Management Presence Server {}"),
+             "AMT_RemoteAccessPolicyRule": ("PolicyRuleName", "{}")}
 ABSENT = {"DestinationUnreachable", "ActionNotSupported"}
 # A lack that is told by what it needs.
 NEEDS = {"CIM_IEEE8021xSettings": "CIM_WiFiEndpointSettings", "IPS_KVMRedirectionSettingData": "CIM_KVMRedirectionSAP"}
@@ -54,7 +57,8 @@ class PhaseBase(harness.SiteTest):
         """Envelope of an object, or of the fault that says that it is not there."""
         for _ in range(5):  # devices answer "not now" and the like
             class_name, _, key = name.partition("@")
-            selector = SELECTOR.format(INSTANCES[class_name].format(key)) if class_name in INSTANCES else ""
+            by, instance = INSTANCES.get(class_name, ("", ""))
+            selector = SELECTOR.format(by, instance.format(key)) if by else ""
             answer = device.wsman(request(GET, SCHEMA[name[:3]] + class_name, "", selector))
             fault = answer.find("s:Body/s:Fault/s:Code/s:Subcode/s:Value", NS)
             if fault is None or fault.text.rpartition(":")[2] in ABSENT:

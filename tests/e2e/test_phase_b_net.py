@@ -21,6 +21,12 @@ WANT = {
     "CIM_WiFiEndpointSettings@corp.AuthenticationMethod": "7", "CIM_IEEE8021xSettings@corp.Username": "wifi-login",
     "CIM_IEEE8021xSettings@corp.AuthenticationProtocol": "2", "CIM_IEEE8021xSettings@corp.ServerCertificateName": "radius",
     "CIM_IEEE8021xSettings@tls.AuthenticationProtocol": "0",
+    "AMT_ManagementPresenceRemoteSAP@0.AccessInfo": "mps1.corp.example.com", "AMT_ManagementPresenceRemoteSAP@0.Port": "4433",
+    "AMT_ManagementPresenceRemoteSAP@0.InfoFormat": "201", "AMT_ManagementPresenceRemoteSAP@1.InfoFormat": "3",
+    "AMT_ManagementPresenceRemoteSAP@1.CN": "mps2", "AMT_ManagementPresenceRemoteSAP@1.Port": "4434",
+    "AMT_RemoteAccessPolicyRule@Periodic.TunnelLifeTime": "600", "AMT_RemoteAccessPolicyRule@Periodic.ExtendedData": "AAAAAAAADhA=",
+    "AMT_RemoteAccessPolicyRule@User Initiated.Trigger": "0", "AMT_RemoteAccessPolicyRule@Alert.Trigger": "1",
+    "AMT_EnvironmentDetectionSettingData.DetectionStrings": "corp.example.com",
 }
 WIRED = {"IPS_IEEE8021xSettings.Enabled": "2", "IPS_IEEE8021xSettings.AuthenticationProtocol": "2",
          "IPS_IEEE8021xSettings.Username": "amt-login", "IPS_IEEE8021xSettings.AvailableInS0": "true",
@@ -49,7 +55,17 @@ wired:
   pxe_timeout_s: 300
   ieee8021x: {{protocol: peap-mschapv2, username: amt-login, password_file: {dir}/eap, server_name: radius.corp.example.com,
               server_match: full, root_file: {dir}/root.pem}}
-remote_access: {{user_interface: both}}
+remote_access:
+  state: on
+  user_interface: both
+  servers:
+    - {{address: mps1.corp.example.com, username: mps-login, password_file: {dir}/mps, root_file: {dir}/root.pem}}
+    - {{address: 192.0.2.7, cn: mps2, port: 4434, auth: certificate, place: inside, root_file: {dir}/root.pem}}
+  policies:
+    - {{trigger: user, servers: [mps1.corp.example.com]}}
+    - {{trigger: periodic, interval_s: 3600, tunnel_lifetime_s: 600, servers: [mps1.corp.example.com, 192.0.2.7]}}
+    - {{trigger: alert, servers: [mps1.corp.example.com]}}
+  home_domains: [corp.example.com, lab.example.com]
 """
 
 
@@ -58,7 +74,7 @@ class Network(PhaseBase):
 
     @classmethod
     def setUpClass(cls):
-        cls.secrets({"eap": "Switch!Pass1", "psk": "some wireless key"}, root="root.pem")
+        cls.secrets({"eap": "Switch!Pass1", "mps": "Call!Home1", "psk": "some wireless key"}, root="root.pem")
         cls.SITE = {"devices": cls.DEVICES, "seed": 11, "profile": harness.legacy_profile(),
                     "profiles": {"net": NET.format(dir=cls.dir)}}
         super().setUpClass()
@@ -80,7 +96,9 @@ class Network(PhaseBase):
         said = self.records()
         self.open_jobs("maintain", uuids, "profile=net")
         writes, position = self.writes(sim, position)
-        by = {"AMT_PublicKeyCertificate": "AMT_PublicKeyManagementService"}  # what is written through another class
+        # What is written through another class.
+        by = {"AMT_PublicKeyCertificate": "AMT_PublicKeyManagementService", "AMT_ManagementPresenceRemoteSAP": "AMT_RemoteAccessService",
+              "AMT_RemoteAccessPolicyRule": "AMT_RemoteAccessService"}
         classes = {u: {by.get(line.split("\t")[0], line.split("\t")[0]) for line in said[u]["differences"].splitlines() if "not applicable" not in line} for u in uuids}
         written = {(u, "CIM_WiFiEndpointSettings" if call == "AddWiFiSettings" else c) for u, c, call in writes}
         self.assertEqual(written, {(u, c) for u in uuids for c in classes[u]}, "what the dry run said, and no more")
@@ -100,6 +118,13 @@ class Network(PhaseBase):
         self.assertTrue(mobile)
         self.assertEqual(writes, sorted([(u, "AMT_WiFiPortConfigurationService", "AddWiFiSettings") for u in mobile] * 2 +
                                         [(u, "CIM_WiFiEndpointSettings", "Delete") for u in mobile] * 2))
+        # Another password of one server: it goes and comes again, and so do the policies that name it.
+        (self.dir / "mps").write_text("Call!Home2")
+        self.open_jobs("maintain", uuids)
+        writes, position = self.writes(sim, position)
+        calls = [("AMT_ManagementPresenceRemoteSAP", "Delete"), ("AMT_RemoteAccessService", "AddMpServer")] + [
+            ("AMT_RemoteAccessPolicyRule", "Delete"), ("AMT_RemoteAccessService", "AddRemoteAccessPolicyRule")] * 3
+        self.assertEqual(writes, sorted((u, *c) for u in uuids for c in calls))
         # Another password of the switch: only that object is written.
         (self.dir / "eap").write_text("Switch!Pass2")
         self.open_jobs("maintain", uuids)

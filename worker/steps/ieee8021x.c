@@ -76,6 +76,11 @@ void wired_wish(struct wishes *w)
 	identity_wish(w, ieee8021x_protocol(&p->ieee8021x));
 }
 
+static bool by_certificate(const struct profile_8021x *x)
+{
+	return x->protocol == PROFILE_EAP_TLS || x->protocol == PROFILE_EAP_FAST_TLS;
+}
+
 void wired_old_wish(struct wishes *w)
 {
 	const struct profile_wired *p = &w->s->profile->wired;
@@ -92,11 +97,6 @@ void wired_old_wish(struct wishes *w)
  */
 
 #define MARK_CERTIFICATES "8021x.certificates"
-
-static bool by_certificate(const struct profile_8021x *x)
-{
-	return x->protocol == PROFILE_EAP_TLS || x->protocol == PROFILE_EAP_FAST_TLS;
-}
 
 /* What SetCertificates binds: no Get shows it. @return 0 or -ENOMEM */
 static int bound(const struct session *s, struct secret *out)

@@ -6,6 +6,7 @@
 
 #include "common/base/err.h"
 #include "worker/marks.h"
+#include "worker/steps/roots.h"
 #include "worker/steps/steps.h"
 
 /* SPEC: provisioning.md 4, 6 */
@@ -153,6 +154,13 @@ void wish_secret(
 				.mark = mark});
 }
 
+void wish_certificate(struct wishes *w, const char *property, const char *handle)
+{
+	if (handle)
+		wish(w, (struct wish){
+				.property = property, .kind = WISH_CERTIFICATE, .text = handle});
+}
+
 void wish_drop(struct wishes *w, const char *property)
 {
 	wish(w, (struct wish){.property = property, .kind = WISH_DROP});
@@ -222,6 +230,9 @@ static bool fulfilled(const struct session *s, const struct wish *w, const struc
 		return wsman_node_uint(have, w->property, &number) == 0 && number == w->want;
 	case WISH_TEXT: return strcmp(text ? text : "", w->text) == 0;
 	case WISH_LIST: return list_fulfilled(w, have);
+	case WISH_CERTIFICATE:
+		text = wsman_node_selector(wsman_node_child(have, w->property), "InstanceID");
+		return text && strcmp(text, w->text) == 0;
 	case WISH_SECRET: return marks_has(s, w->mark, w->secret);
 	case WISH_DROP: break;
 	}
@@ -234,7 +245,8 @@ static const char *value_text(const struct wish *w, char out[static VALUE_MAX])
 	size_t len = 0;
 	switch (w->kind) {
 	case WISH_BOOL: return w->want ? "true" : "false";
-	case WISH_TEXT: return w->text;
+	case WISH_TEXT:
+	case WISH_CERTIFICATE: return w->text;
 	case WISH_SECRET: return "(another secret)";
 	case WISH_LIST:
 		out[0] = '\0';
@@ -268,9 +280,13 @@ static int put_wish(struct session *s, struct wsman_object *o, const struct wish
 {
 	char text[VALUE_MAX];
 	const char *texts[WISH_TEXTS_MAX];
+	const struct wsman_epr *epr;
 	switch (w->kind) {
 	case WISH_DROP: wsman_object_remove(o, w->property); return 0;
 	case WISH_SECRET: return put_secret(s, o, w);
+	case WISH_CERTIFICATE:
+		epr = certificate_epr(s, w->text);
+		return epr ? wsman_object_set_epr(o, w->property, epr) : -ENOMEM;
 	case WISH_LIST:
 		for (size_t i = 0; i < w->n; i++)
 			texts[i] = list_text(w, i);

@@ -50,9 +50,10 @@ enum wish_kind {
 	WISH_BOOL,
 	WISH_UINT,
 	WISH_TEXT,
-	WISH_LIST,   /* the order does not matter */
-	WISH_SECRET, /* cannot be read back: the mark of the record decides */
-	WISH_DROP    /* no wish: a Put leaves the property out */
+	WISH_LIST,        /* the order does not matter */
+	WISH_SECRET,      /* cannot be read back: the mark of the record decides */
+	WISH_CERTIFICATE, /* a reference to one of the device, by its InstanceID */
+	WISH_DROP         /* no wish: a Put leaves the property out */
 };
 
 struct wish {
@@ -112,6 +113,9 @@ void wish_list(struct wishes *w, const char *property, const char *first, size_t
 /** A value that no Get shows. NULL = leave it. What was set is known by its mark. */
 void wish_secret(
 	struct wishes *w, const char *property, const char *mark, const struct secret *want);
+
+/** @param handle InstanceID of a certificate that the device has; NULL = leave it */
+void wish_certificate(struct wishes *w, const char *property, const char *handle);
 
 /** Leave the property out of a Put. */
 void wish_drop(struct wishes *w, const char *property);
