@@ -87,7 +87,14 @@ static int add_secrets(struct device_answer *a, const struct store_device *d, st
 		},
 		err);
 	if (rc == 0) {
+		json_t *more = json_object(); /* of users and services: worker/passwords.h */
 		add_secret(a->json, "admin_password", &secrets.cur, "admin");
+		for (size_t i = 0; i < secrets.cur.n; i++) {
+			const char *name = secrets.cur.items[i].name;
+			if (strcmp(name, "admin") != 0 && strcmp(name, "mebx") != 0)
+				add_secret(more, name, &secrets.cur, name);
+		}
+		json_object_set_new(a->json, "secrets", more);
 		add_secret(a->json, "mebx_password", &secrets.cur, "mebx");
 		add_secret(a->json, "pending_admin_password", &secrets.pend, "admin");
 		add_secret(a->json, "previous_admin_password", &secrets.prev, "admin");

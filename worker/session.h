@@ -102,6 +102,7 @@ struct observed {
 	char collection[CHECKPOINT_HANDLE_MAX + 1];   /* the device's name of the endpoints */
 	bool have_context;
 	struct setting_seen settings[N_SETTINGS];
+	bool kerberos_aes;     /* the device takes a pass phrase */
 	struct acl_entry *acl; /* steps/acl.c; in the keep arena */
 	uint32_t acl_n;
 	bool acl_paging, acl_written;
@@ -173,6 +174,7 @@ struct session {
 	char serial[2 * CA_SERIAL_MAX + 1]; /* upkeep: of the certificate on record, hex */
 	struct session_psk psk;             /* PSK setup only */
 	struct secret made_key;             /* AddKey: PKCS#1 until it is on the device */
+	struct secret master_key;           /* steps/kerberos.c: of firmware that knows RC4 only */
 	struct secret param;                /* secret parameter of the request that is written */
 	bool use_made_key;
 	struct buf blob;          /* base64 of the binary parameter of a request */

@@ -22,6 +22,7 @@ static void session_free(struct session *s)
 	psk_free(&s->psk);
 	secret_free(&s->made_key);
 	secret_free(&s->param);
+	secret_free(&s->master_key);
 	checkpoint_free(&s->ck);
 	arena_reset(&s->keep);
 	profile_drop(s->profile);

@@ -18,7 +18,6 @@
 #define SID_BYTES_MAX (8 + 4 * SID_SUBS_MAX)
 #define SID_TEXT_MAX  (4 * ((SID_BYTES_MAX + 2) / 3)) /* base64 */
 #define CLASS         "AMT_AuthorizationService"
-#define ADMIN_STAYS   "Muster itself logs in as admin"
 
 /* An entry that the device lists. In the keep arena. */
 struct acl_entry {
@@ -134,8 +133,7 @@ static const struct profile_user *missing(const struct session *s)
 static bool asked(const struct session *s)
 {
 	const struct profile_acl *a = &s->profile->acl;
-	return a->n_users > 0 || a->admin == PROFILE_OFF ||
-	       (a->others == PROFILE_OTHERS_REMOVE && s->kind != JOB_SETUP);
+	return a->n_users > 0 || (a->others == PROFILE_OTHERS_REMOVE && s->kind != JOB_SETUP);
 }
 
 static enum build one_number(struct session *s, struct wsman_request *rq, const char *method,
@@ -350,8 +348,6 @@ enum build acl_decide_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
 	char mark[SECRET_NAME_MAX + 1];
-	if (s->profile->acl.admin == PROFILE_OFF)
-		setting_not_here(s, CLASS, "Enabled of admin", ADMIN_STAYS);
 	for (const struct acl_entry *e = s->o.acl; e; e = e->next) {
 		if (unwanted(s, e) || differs(s, e) || switched(e))
 			report_entry(s, e);

@@ -18,8 +18,8 @@
 void general_wish(struct wishes *w)
 {
 	wish_bool(w, "PingResponseEnabled", w->s->profile->features.ping);
-	if (wsman_node_child(w->have, "RmcpPingResponseEnabled"))
-		wish_bool(w, "RmcpPingResponseEnabled", w->s->profile->features.rmcp_ping);
+	wish_bool(w, "RmcpPingResponseEnabled", w->s->profile->features.rmcp_ping);
+	wish_if_known(w);
 	wish_optional(w, "IdleWakeTimeout", w->s->profile->timeouts.idle_wake_min);
 	names_wish(w);
 }
@@ -79,8 +79,8 @@ bool kvm_policy_asked(const struct session *s)
 	const struct profile_kvm *k = &s->profile->kvm;
 	bool own = k->port_5900 != PROFILE_KEEP || k->default_screen ||
 		   k->rfb_password.source != PROFILE_PASSWORD_NONE;
-	return kvm->read && (to_be_on || own || s->profile->timeouts.kvm_session_min ||
-				    s->o.settings[SETTING_CONSENT].lacking);
+	return own || s->profile->timeouts.kvm_session_min ||
+	       (kvm->read && (to_be_on || s->o.settings[SETTING_CONSENT].lacking));
 }
 
 void kvm_policy_wish(struct wishes *w)

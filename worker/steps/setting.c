@@ -21,7 +21,13 @@ const struct setting setting_table[N_SETTINGS] = {
 		.asked = kvm_policy_asked,
 		.wish = kvm_policy_wish,
 		.note = kvm_policy_note,
-		.dropped = {"RFBPassword"}}, /* left out = kept */
+		.dropped = {"RFBPassword"},
+		.kept = true},
+	[SETTING_KERBEROS] = {.asked = kerberos_asked,
+		.wish = kerberos_wish,
+		.note = kerberos_note,
+		.dropped = {"ConfiguredEncryptionAlgorithms", "SupportedEncryptionAlgorithms",
+			"MasterKey", "Passphrase"}},
 	[SETTING_WEBUI] = {.wish = webui_wish, .state = "EnabledState"},
 	/* Changing the address cuts the session: only what differs. */
 	[SETTING_PORT] = {.asked = port_asked,
@@ -129,7 +135,8 @@ void wish_uint(struct wishes *w, const char *property, uint64_t want)
 
 void wish_text(struct wishes *w, const char *property, const char *want)
 {
-	wish(w, (struct wish){.property = property, .kind = WISH_TEXT, .text = want});
+	wish(w, (struct wish){.property = property, .kind = WISH_TEXT, .text = want ? want : ""});
+	w->overfull |= !want;
 }
 
 void wish_list(struct wishes *w, const char *property, const char *first, size_t stride, size_t n)
@@ -159,6 +166,12 @@ void wish_certificate(struct wishes *w, const char *property, const char *handle
 	if (handle)
 		wish(w, (struct wish){
 				.property = property, .kind = WISH_CERTIFICATE, .text = handle});
+}
+
+void wish_along(struct wishes *w, const char *property, const char *text)
+{
+	wish(w, (struct wish){.property = property, .kind = WISH_ALONG, .text = text});
+	w->overfull |= !text;
 }
 
 void wish_drop(struct wishes *w, const char *property)
@@ -234,6 +247,7 @@ static bool fulfilled(const struct session *s, const struct wish *w, const struc
 		text = wsman_node_selector(wsman_node_child(have, w->property), "InstanceID");
 		return text && strcmp(text, w->text) == 0;
 	case WISH_SECRET: return marks_has(s, w->mark, w->secret);
+	case WISH_ALONG:
 	case WISH_DROP: break;
 	}
 	return true;
@@ -246,6 +260,7 @@ static const char *value_text(const struct wish *w, char out[static VALUE_MAX])
 	switch (w->kind) {
 	case WISH_BOOL: return w->want ? "true" : "false";
 	case WISH_TEXT:
+	case WISH_ALONG:
 	case WISH_CERTIFICATE: return w->text;
 	case WISH_SECRET: return "(another secret)";
 	case WISH_LIST:
@@ -295,7 +310,7 @@ static int put_wish(struct session *s, struct wsman_object *o, const struct wish
 	}
 }
 
-static struct wishes wishes_of(const struct session *s, const struct wsman_node *have)
+static struct wishes wishes_of(struct session *s, const struct wsman_node *have)
 {
 	struct wishes w = {.s = s, .have = have};
 	s->row->setting->wish(&w);
@@ -311,12 +326,12 @@ static int compare(struct session *s, const struct wsman_node *have)
 {
 	const struct setting *set = s->row->setting;
 	struct setting_seen *seen = seen_of(s);
+	if (set->note)
+		set->note(s, have);
 	struct wishes w = wishes_of(s, have);
 	const char *fixed = set->fixed ? set->fixed(have) : NULL;
 	char text[VALUE_MAX];
 	seen->read = true;
-	if (set->note)
-		set->note(s, have);
 	for (size_t i = 0; i < w.n; i++) {
 		const struct wish *x = &w.items[i];
 		if (beyond(x, have))
@@ -375,10 +390,11 @@ enum build setting_get_build(struct session *s, struct wsman_request *rq)
 
 struct verdict setting_get_read(struct session *s, const struct wsman_message *m)
 {
-	compare(s, m->payload);
-	if (seen_of(s)->put_differs && keep_object(s, &seen_of(s)->object, m) < 0)
+	struct verdict v = v_compared(s, compare(s, m->payload));
+	if (v.kind == VERDICT_NEXT && seen_of(s)->put_differs &&
+		keep_object(s, &seen_of(s)->object, m) < 0)
 		return v_fail(s, FAIL_RETRY, "no_memory", "%s is too large", s->row->class_name);
-	return v_next();
+	return v;
 }
 
 /* No such instance: as good as no such class. */
@@ -415,6 +431,13 @@ enum build setting_state_build(struct session *s, struct wsman_request *rq)
 	return BUILD_SEND;
 }
 
+/* RFBPassword is kept when it is left out, says its source; of other secrets none says so. */
+static bool always_put(const struct wish *w, const struct setting *set)
+{
+	return w->kind == WISH_DROP || w->kind == WISH_ALONG ||
+	       (w->kind == WISH_SECRET && !set->kept);
+}
+
 enum build setting_put_build(struct session *s, struct wsman_request *rq)
 {
 	struct setting_seen *seen = seen_of(s);
@@ -425,7 +448,8 @@ enum build setting_put_build(struct session *s, struct wsman_request *rq)
 		wsman_object_remove(o, s->row->setting->dropped[i]);
 	struct wishes w = wishes_of(s, o->root);
 	for (size_t i = 0; i < w.n; i++)
-		if ((w.items[i].kind == WISH_DROP || !fulfilled(s, &w.items[i], o->root)) &&
+		if ((always_put(&w.items[i], s->row->setting) ||
+			    !fulfilled(s, &w.items[i], o->root)) &&
 			put_wish(s, o, &w.items[i]) < 0)
 			return build_nomem(s);
 	one_of_many(s, rq);

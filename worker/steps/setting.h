@@ -28,6 +28,7 @@ enum setting_id {
 	SETTING_CONSENT,
 	SETTING_KVM_POLICY,
 	SETTING_WEBUI,
+	SETTING_KERBEROS,
 	SETTING_PORT,
 	SETTING_IPV6,
 	SETTING_WIFI_PORT,
@@ -53,6 +54,7 @@ enum wish_kind {
 	WISH_LIST,        /* the order does not matter */
 	WISH_SECRET,      /* cannot be read back: the mark of the record decides */
 	WISH_CERTIFICATE, /* a reference to one of the device, by its InstanceID */
+	WISH_ALONG,       /* no wish: every Put carries it */
 	WISH_DROP         /* no wish: a Put leaves the property out */
 };
 
@@ -69,7 +71,7 @@ struct wish {
 
 /* What a profile wants of one object, filled by a wish function. */
 struct wishes {
-	const struct session *s;
+	struct session *s;
 	const struct wsman_node *have; /* the object as read */
 	struct wish items[WISHES_MAX];
 	size_t n;
@@ -82,11 +84,13 @@ struct setting {
 	void (*wish)(struct wishes *w);
 	/** Why the object must stay as it is, or NULL; NULL function = it never must. */
 	const char *(*fixed)(const struct wsman_node *have);
-	/** What else the object tells; NULL = nothing. */
+	/** What else the object tells, before it is compared; NULL = nothing. A Put has lost the
+	 * dropped properties: what a wish depends on is noted here. */
 	void (*note)(struct session *s, const struct wsman_node *have);
 	const char *state;                /* property that RequestStateChange writes */
 	const char *dropped[DROPPED_MAX]; /* read-only or secret: left out of a Put */
-	const char *demanded;        /* some firmware wants it in a Put without having sent it */
+	const char *demanded; /* some firmware wants it in a Put without having sent it */
+	bool kept;            /* a secret that a Put leaves out stays; else every Put carries it */
 	struct wsman_selector by_id; /* one of several instances; name NULL = there is only one */
 };
 
@@ -110,12 +114,15 @@ void wish_uint(struct wishes *w, const char *property, uint64_t want);
 void wish_text(struct wishes *w, const char *property, const char *want);
 void wish_list(struct wishes *w, const char *property, const char *first, size_t stride, size_t n);
 
-/** A value that no Get shows. NULL = leave it. What was set is known by its mark. */
+/** A value that no Get shows; NULL = leave it. What was set is known by its mark. */
 void wish_secret(
 	struct wishes *w, const char *property, const char *mark, const struct secret *want);
 
 /** @param handle InstanceID of a certificate that the device has; NULL = leave it */
 void wish_certificate(struct wishes *w, const char *property, const char *handle);
+
+/** A text that belongs to a secret: with every Put, never compared. */
+void wish_along(struct wishes *w, const char *property, const char *text);
 
 /** Leave the property out of a Put. */
 void wish_drop(struct wishes *w, const char *property);
@@ -179,5 +186,10 @@ bool user_interface_asked(const struct session *s);
 void user_interface_wish(struct wishes *w);
 bool environment_asked(const struct session *s);
 void environment_wish(struct wishes *w);
+
+/* kerberos.c */
+bool kerberos_asked(const struct session *s);
+void kerberos_wish(struct wishes *w);
+void kerberos_note(struct session *s, const struct wsman_node *have);
 
 #endif

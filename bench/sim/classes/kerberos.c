@@ -165,6 +165,17 @@ static void configured(struct writer *w, struct device *d, int instance, const s
 		w_uint(w, p->name, i);
 }
 
+/* SPEC: ruling 44: servers decide by this list */
+static void supported(struct writer *w, struct device *d, int instance, const struct prop *p)
+{
+	const struct personality_kerberos *knows = &d->as->kerberos;
+	const bool each[] = {knows->rc4, knows->aes128, knows->aes256};
+	(void)instance;
+	for (unsigned i = 0; i < 3; i++)
+		if (each[i])
+			w_uint(w, p->name, i);
+}
+
 #define K(field) offsetof(struct kerberos, field)
 enum {
 	P_ALGORITHM = 2,
@@ -197,7 +208,7 @@ static const struct prop kerberos_props[] = {
 		.cap = KRB_NAMES_MAX},
 	{"ServicePrincipalProtocol", PT_UINT, PF_STORE | PF_ARRAY, .off = K(protocols), .max = 3,
 		.cap = KRB_NAMES_MAX},
-	{"SupportedEncryptionAlgorithms", PT_UINT, PF_RO | PF_ARRAY, .text = "0 1 2"},
+	{"SupportedEncryptionAlgorithms", PT_UINT, PF_RO | PF_ARRAY, .value = supported},
 	{NULL},
 };
 
