@@ -118,7 +118,7 @@ static bool takes_names(const struct session *s)
 
 /* HTTP on each of the four ports; what the profile adds comes first, as far as there is room. The
  * texts and their protocols (0 to 3 by port) stand beside each other. SPEC: directory.md 2 */
-static void names_wish(struct wishes *w)
+static void spn_wish(struct wishes *w)
 {
 	struct {
 		char name[SPNS][PROFILE_NAME_MAX + RESOLVE_FQDN_MAX + 8];
@@ -149,7 +149,7 @@ void kerberos_wish(struct wishes *w)
 	wish_uint(w, "MaximumClockTolerance", k->clock_tolerance_min);
 	key_wish(w);
 	if (takes_names(w->s))
-		names_wish(w);
+		spn_wish(w);
 }
 
 /* Also: what this release has not. */
