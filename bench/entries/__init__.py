@@ -13,7 +13,7 @@ import importlib
 import pkgutil
 
 # The way of a device first, then what is below it; entries that are not named here come last.
-ORDER = ["hello", "admit", "dispatch", "session", "concurrency", "end-to-end", "scale", "growth", "store", "micro", "sim",
+ORDER = ["hello", "hooks", "admit", "dispatch", "session", "concurrency", "end-to-end", "scale", "growth", "store", "micro", "sim",
          "capacity", "peer"]
 
 
