@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "worker/crash.h"
 #include "worker/drive_int.h"
 
 static const char *verdict_name(enum verdict_kind kind)
@@ -112,6 +113,10 @@ static void run_row(struct session *s)
 		session_release(s);
 		return;
 	}
+	if (crash_due(s->w->crashes, s, "before")) {
+		session_lost(s, "test.crashes");
+		return;
+	}
 	s->row_us = clock_boot_us();
 	s->context[0] = '\0';
 	s->pulls = 0;
@@ -199,6 +204,10 @@ void drive_verdict(struct session *s, struct verdict v)
 		KV_STR("step", s->row->name), KV_STR("verdict", verdict_name(v.kind)),
 		KV_UINT("us", clock_boot_us() - s->row_us), KV_UINT("after_ms", v.after_ms));
 	int at;
+	if (crash_due(s->w->crashes, s, "after")) {
+		session_lost(s, "test.crashes");
+		return;
+	}
 	switch (v.kind) {
 	case VERDICT_NEXT: next(s); break;
 	case VERDICT_GOTO:

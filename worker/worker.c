@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "worker/crash.h"
 #include "worker/session.h"
 
 #define TICK_MS       1000
@@ -185,6 +186,8 @@ static int open_parts(struct worker *w, struct error *err)
 {
 	const struct conf *conf = w->conf;
 	TRY(check_trace(conf, err));
+	/* With the same condition as the header: never beside real devices. */
+	TRY(crashes_load(&w->crashes, conf->test.trace_header ? conf->test.crashes : "", err));
 	TRY(kek_ring_load(&w->kek, conf->keys.kek_dir, conf->keys.kek_current, err));
 	TRY(worker_reload(w, err));
 	TRY(device_env_open(&w->env, w->loop, &conf->worker, err));
@@ -235,5 +238,6 @@ void worker_close(struct worker *w)
 	devcert_ca_free(w->device_ca);
 	odca_free(w->odca);
 	profile_set_free(&w->profiles);
+	crashes_free(w->crashes);
 	kek_ring_free(w->kek);
 }

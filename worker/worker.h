@@ -28,6 +28,8 @@ struct session;
 
 TAILQ_HEAD(session_list, session);
 
+struct crashes;
+
 struct worker {
 	uv_loop_t *loop;
 	const struct conf *conf;
@@ -45,6 +47,7 @@ struct worker {
 	struct device_env env;
 	struct session_list sessions;
 	uint32_t n_sessions;
+	struct crashes *crashes; /* tests only */
 	struct boot_timer tick;
 	/** A session has ended and its slot is free. */
 	void (*on_over)(const char *job, uint64_t fence, const char *outcome, void *arg);

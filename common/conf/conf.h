@@ -170,7 +170,8 @@ struct conf_ca {
 };
 
 struct conf_test {
-	bool trace_header; /* SPEC: ruling 56 */
+	bool trace_header;           /* SPEC: ruling 56 */
+	char crashes[CONF_PATH_MAX]; /* worker/crash.h; only with trace_header; "" = none */
 };
 
 struct conf {

@@ -183,6 +183,7 @@ static const cyaml_schema_field_t ca_rows[] = {
 
 static const cyaml_schema_field_t test_rows[] = {
 	ROW_BOOL(struct conf_test, trace_header),
+	ROW_TEXT(struct conf_test, crashes),
 	CYAML_FIELD_END,
 };
 
