@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checks before use: the configuration and what it points at, profiles, provisioning certificates.
+ * Checks before use: the configuration and what it points at, provisioning certificates.
  * Each prints one line per finding, says what to do, and exits 1 when something must be changed.
  */
 #include <limits.h>
@@ -18,7 +18,6 @@
 #include "ctl/command.h"
 
 #define PASSWORD_MAX_LEN 256
-#define PRINT_MAX        65536
 
 /* ---- cert check ----------------------------------------------------------------------------- */
 
@@ -100,57 +99,6 @@ int command_cert_check(const struct command_line *line, const struct conf *conf)
 	}
 	provcert_free(pc);
 	return good ? COMMAND_OK : COMMAND_FAILED;
-}
-
-/* ---- profiles ------------------------------------------------------------------------------- */
-
-int command_profile_check(const struct command_line *line, const struct conf *conf)
-{
-	struct profile_set set = {0};
-	json_t *findings = json_array();
-	size_t n_checked = 0;
-	struct error err = {0};
-	for (size_t i = 0; i < line->n_args; i++) {
-		struct profile p;
-		if (profile_load_file(&p, line->args[i], conf->keys.masters_dir, &err) < 0)
-			json_array_append_new(findings, json_string(err.text));
-		n_checked++;
-	}
-	if (line->n_args == 0) {
-		if (profile_set_load(
-			    &set, conf->worker.profiles_dir, conf->keys.masters_dir, &err) < 0)
-			json_array_append_new(findings, json_string(err.text));
-		n_checked = set.n;
-		profile_set_free(&set);
-	}
-	bool good = json_array_size(findings) == 0;
-	json_t *item;
-	size_t i;
-	if (line->json) {
-		command_print_json(json_pack("{s:b, s:i, s:o}", "accept", good, "profiles",
-			(int)n_checked, "findings", findings));
-		return good ? COMMAND_OK : COMMAND_FAILED;
-	}
-	json_array_foreach(findings, i, item) puts(json_string_value(item));
-	if (good)
-		printf("%zu profiles, all good\n", n_checked);
-	json_decref(findings);
-	return good ? COMMAND_OK : COMMAND_FAILED;
-}
-
-int command_profile_show(const struct command_line *line, const struct conf *conf)
-{
-	struct profile p;
-	struct error err = {0};
-	struct buf text;
-	buf_init(&text, PRINT_MAX);
-	int rc = profile_load(&p, conf->worker.profiles_dir, line->args[0], NULL, &err);
-	if (rc == 0)
-		rc = profile_print(&p, &text, &err);
-	if (rc == 0)
-		fwrite(text.data, 1, text.len, stdout);
-	buf_free(&text);
-	return rc < 0 ? command_fail(&err) : COMMAND_OK;
 }
 
 /* ---- the configuration and what it points at ------------------------------------------------ */

@@ -32,12 +32,14 @@ enum command_option {
 	OPT_PASSWORD_FILE = 1 << 5,
 	OPT_DOMAIN = 1 << 6,
 	OPT_TRIES = 1 << 7,
+	OPT_FOR = 1 << 8,
+	OPT_AMT = 1 << 9,
 };
 
 struct command_line {
 	const char *config; /* --config or NULL */
 	bool json, reveal;
-	const char *state, *key, *password_file, *domain;
+	const char *state, *key, *password_file, *domain, *device, *amt;
 	uint32_t limit; /* 0 = the command's default */
 	char **args;    /* positional arguments after the command's words */
 	size_t n_args;
@@ -69,6 +71,10 @@ int command_dead_list(const struct command_line *line, const struct conf *conf);
 int command_dead_drop(const struct command_line *line, const struct conf *conf);
 int command_events(const struct command_line *line, const struct conf *conf);
 int command_profile_check(const struct command_line *line, const struct conf *conf);
+int command_profile_diff(const struct command_line *line, const struct conf *conf);
+int command_profile_list(const struct command_line *line, const struct conf *conf);
+int command_profile_docs(const struct command_line *line, const struct conf *conf);
+int command_profile_schema(const struct command_line *line, const struct conf *conf);
 int command_profile_show(const struct command_line *line, const struct conf *conf);
 int command_ca_init(const struct command_line *line, const struct conf *conf);
 int command_ca_show(const struct command_line *line, const struct conf *conf);

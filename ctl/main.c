@@ -68,9 +68,17 @@ static const struct command commands[] = {
 	{"events", "[UUID]", "the last events, of all devices or of one", 0, 1,
 		OPT_JSON | OPT_LIMIT, true, command_events},
 	{"profile check", "[FILE...]", "check profiles (default: all of worker.profiles_dir)", 0,
-		SIZE_MAX, OPT_JSON, true, command_profile_check},
-	{"profile show", "NAME", "a profile with all its defaults", 1, 1, 0, true,
-		command_profile_show},
+		SIZE_MAX, OPT_JSON | OPT_FOR | OPT_AMT, true, command_profile_check},
+	{"profile show", "[NAME]", "a profile with all its defaults; --for: what that device gets",
+		0, 1, OPT_JSON | OPT_FOR | OPT_AMT, true, command_profile_show},
+	{"profile diff", "A B", "keys in which two profiles differ", 2, 2, OPT_JSON | OPT_AMT, true,
+		command_profile_diff},
+	{"profile list", "", "the profiles of worker.profiles_dir", 0, 0, OPT_JSON, true,
+		command_profile_list},
+	{"profile schema", "", "JSON Schema of a profile, for editors", 0, 0, 0, false,
+		command_profile_schema},
+	{"profile docs", "", "every key of a profile as a Markdown table", 0, 0, 0, false,
+		command_profile_docs},
 	{"ca init", "", "make root and issuing CA in ca.dir", 0, 0, OPT_JSON, true,
 		command_ca_init},
 	{"ca show", "", "the CA's certificates and counts", 0, 0, OPT_JSON, true, command_ca_show},
@@ -113,6 +121,8 @@ static const struct argp_option options[] = {
 	{"password-file", OPT_PASSWORD_FILE + 256, "FILE", 0, "cert check: opens the private key",
 		0},
 	{"domain", 'd', "SUFFIX", 0, "cert check: would a device with this DNS suffix take it?", 0},
+	{"for", 'f', "UUID", 0, "profile: by the release of this device", 0},
+	{"amt", 'a', "RELEASE", 0, "profile: by this release, for example 11.8", 0},
 	{0},
 };
 
@@ -125,6 +135,8 @@ static unsigned option_bit(int key)
 	case 'n': return OPT_LIMIT;
 	case 'k': return OPT_KEY;
 	case 'd': return OPT_DOMAIN;
+	case 'f': return OPT_FOR;
+	case 'a': return OPT_AMT;
 	default:
 		return key > 256 && key < 512 ? (unsigned)(key - 256) : 0; /* not argp's own keys */
 	}
@@ -168,6 +180,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'k': l->key = arg; return 0;
 	case OPT_PASSWORD_FILE + 256: l->password_file = arg; return 0;
 	case 'd': l->domain = arg; return 0;
+	case 'f': l->device = arg; return 0;
+	case 'a': l->amt = arg; return 0;
 	case ARGP_KEY_ARG: l->args[l->n_args++] = arg; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}

@@ -10,7 +10,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "common/conf/profile_schema.h"
+#include "common/conf/profile_walk.h"
 #include "common/crypto/seal.h"
 
 #define PROFILE_SUFFIX ".yaml"
@@ -96,7 +96,7 @@ static int name_of_path(char *out, size_t out_len, const char *path, struct erro
 /* A profile while it is read, with those that it extends. */
 struct reading {
 	const char *dir; /* with its slash, or "" */
-	struct yaml_marks marks;
+	struct yaml_marks *marks;
 	struct error *err;
 };
 
@@ -109,18 +109,18 @@ static int overlay_base(struct reading *r, const char *name, const struct profil
 	const char *base = alone->extends;
 	struct error why = {0};
 	if (depth == PROFILE_EXTENDS_MAX)
-		return yaml_error_at(&r->marks, "extends", r->err,
+		return yaml_error_at(r->marks, "extends", r->err,
 			"more than %d profiles that extend each other, or a loop; take one out",
 			PROFILE_EXTENDS_MAX);
 	if (!key_id_ok(base) || strcmp(base, name) == 0)
-		return yaml_error_at(&r->marks, "extends", r->err,
+		return yaml_error_at(r->marks, "extends", r->err,
 			"\"%.64s\" must be the name of another profile of the directory", base);
 	struct error *outer = r->err;
 	r->err = &why;
 	int rc = overlay_chain(r, base, depth + 1, p);
 	r->err = outer;
 	if (rc == -ENOENT)
-		return yaml_error_at(&r->marks, "extends", r->err,
+		return yaml_error_at(r->marks, "extends", r->err,
 			"there is no profile \"%.64s\" (%s)", base, why.text);
 	return rc < 0 ? error_set(r->err, rc, "%s", why.text) : 0;
 }
@@ -132,20 +132,30 @@ static int overlay_chain(struct reading *r, const char *name, unsigned depth, st
 	struct profile *alone = malloc(sizeof *alone);
 	ENSURE(alone, r->err, -ENOMEM, "%s: out of memory", path);
 	profile_defaults(alone, name);
-	int rc = yaml_overlay_file(&profile_schema, path, &r->marks, alone, r->err);
+	int rc = yaml_overlay_file(&profile_schema, path, r->marks, alone, r->err);
 	if (rc == 0 && alone->extends[0])
 		rc = overlay_base(r, name, alone, depth, p);
 	/* Once more, over what it extends: so that its keys and their places are the last. */
 	snprintf(p->name, sizeof p->name, "%s", name);
 	p->extends[0] = '\0';
 	if (rc == 0)
-		rc = yaml_overlay_file(&profile_schema, path, &r->marks, p, r->err);
+		rc = yaml_overlay_file(&profile_schema, path, r->marks, p, r->err);
 	free(alone);
 	return rc;
 }
 
 int profile_load_file(
 	struct profile *out, const char *path, const char *masters_dir, struct error *err)
+{
+	struct yaml_marks marks;
+	yaml_marks_init(&marks);
+	int rc = profile_load_marks(out, path, masters_dir, &marks, err);
+	yaml_marks_free(&marks);
+	return rc;
+}
+
+int profile_load_marks(struct profile *out, const char *path, const char *masters_dir,
+	struct yaml_marks *marks, struct error *err)
 {
 	char name[CONF_TEXT_MAX], dir[CONF_PATH_MAX];
 	const char *slash = strrchr(path, '/');
@@ -154,13 +164,11 @@ int profile_load_file(
 	ENSURE((size_t)len < sizeof dir, err, E_CONFIG, "%.64s...: the path is too long", path);
 	struct profile *p = malloc(sizeof *p);
 	ENSURE(p, err, -ENOMEM, "%s: out of memory", path);
-	struct reading r = {.dir = dir, .err = err};
+	struct reading r = {.dir = dir, .marks = marks, .err = err};
 	profile_defaults(p, name);
-	yaml_marks_init(&r.marks);
 	int rc = overlay_chain(&r, name, 1, p);
 	if (rc == 0)
-		rc = profile_check(p, &r.marks, name, masters_dir, err);
-	yaml_marks_free(&r.marks);
+		rc = profile_check(p, marks, name, masters_dir, err);
 	if (rc == 0)
 		*out = *p;
 	free(p);

@@ -51,10 +51,12 @@ static int check_network(const struct checker *c, const struct profile_network *
 		return check_fail(c, "network", given, "only with address: static; remove it");
 	if (!fixed)
 		return 0;
+	if (!n->subnet_mask[0])
+		return check_fail(
+			c, "network", "address", "static needs subnet_mask, such as 255.255.255.0");
 	if (!mask_ok(n->subnet_mask))
 		return check_fail(c, "network", "subnet_mask",
-			"\"%s\" is not a mask such as 255.255.255.0; address: static needs one",
-			n->subnet_mask);
+			"\"%s\" is not a mask such as 255.255.255.0", n->subnet_mask);
 	if (n->gateway[0] && !ipv4_ok(n->gateway))
 		return check_fail(
 			c, "network", "gateway", "\"%s\" is not an IPv4 address", n->gateway);

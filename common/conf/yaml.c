@@ -90,6 +90,16 @@ static bool shorten(char *path)
 	return dot != NULL;
 }
 
+const char *yaml_mark_where(const struct yaml_marks *marks, const char *path)
+{
+	char near[YAML_PATH_MAX];
+	snprintf(near, sizeof near, "%s", path);
+	const struct yaml_mark *m = mark_find(marks, near);
+	while (!m && shorten(near))
+		m = mark_find(marks, near);
+	return m ? m->where : NULL;
+}
+
 int yaml_error_at(
 	const struct yaml_marks *marks, const char *path, struct error *err, const char *fmt, ...)
 {
@@ -98,12 +108,8 @@ int yaml_error_at(
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	char near[YAML_PATH_MAX];
-	snprintf(near, sizeof near, "%s", path);
-	const struct yaml_mark *m = mark_find(marks, near);
-	while (!m && shorten(near))
-		m = mark_find(marks, near);
-	return error_set(err, E_CONFIG, "%s: %s: %s", m ? m->where : "default", path, text);
+	const char *where = yaml_mark_where(marks, path);
+	return error_set(err, E_CONFIG, "%s: %s: %s", where ? where : "default", path, text);
 }
 
 static int fail_at(const struct source *s, const yaml_mark_t *at, const char *path, const char *fmt,
@@ -234,6 +240,45 @@ static const cyaml_schema_field_t *field_find(const cyaml_schema_value_t *v, con
 	return NULL;
 }
 
+#define TYPO_MAX 2 /* letters: more is another word */
+
+/* Letters to change, add or drop (Levenshtein), of words up to WORD_MAX bytes. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { WORD_MAX = 40 };
+	size_t row[WORD_MAX + 1], n = strlen(b);
+	if (strlen(a) > WORD_MAX || n > WORD_MAX)
+		return WORD_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t corner = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t change = corner + (a[i - 1] != b[j - 1]);
+			size_t other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+			corner = row[j];
+			row[j] = change < other ? change : other;
+		}
+	}
+	return row[n];
+}
+
+/* The known key that a wrong one is a misspelling of, or NULL. */
+static const char *nearest(const cyaml_schema_value_t *v, const char *word)
+{
+	const char *best = NULL;
+	size_t least = TYPO_MAX + 1;
+	for (const cyaml_schema_field_t *f = v->mapping.fields; f->key; f++) {
+		size_t d = distance(word, f->key);
+		if (d < least && d < strlen(f->key)) {
+			least = d;
+			best = f->key;
+		}
+	}
+	return best;
+}
+
 static int unknown_key(const struct source *s, const cyaml_schema_value_t *v,
 	const yaml_node_t *key, const char *path)
 {
@@ -242,8 +287,11 @@ static int unknown_key(const struct source *s, const cyaml_schema_value_t *v,
 		size_t len = strlen(list);
 		snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", f->key);
 	}
-	return fail_at(s, &key->start_mark, path, "unknown key \"%.40s\", known are: %s",
-		key->type == YAML_SCALAR_NODE ? scalar_text(key) : "?", list);
+	const char *word = key->type == YAML_SCALAR_NODE ? scalar_text(key) : "?";
+	const char *meant = nearest(v, word);
+	return fail_at(s, &key->start_mark, path, "unknown key \"%.40s\"%s%s%s, known are: %s",
+		word, meant ? ", did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "",
+		list);
 }
 
 /* Node of the value of a key or NULL; counts how often the key is there. */

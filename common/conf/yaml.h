@@ -78,6 +78,9 @@ int yaml_error_at(const struct yaml_marks *marks, const char *path, struct error
 int yaml_print(
 	const struct yaml_schema *schema, const void *data, struct buf *out, struct error *err);
 
+/** Where a key was given, "FILE:LINE:COLUMN", else where its section was; NULL = nowhere. */
+const char *yaml_mark_where(const struct yaml_marks *marks, const char *path);
+
 /** Whether the path of a row ("acl.users[].name") is that of a key ("acl.users[3].name"). */
 bool yaml_path_fits(const char *row, const char *path);
 

@@ -35,7 +35,7 @@ static void test_errors_name_their_place(void **state)
 		const char *text, *place, *says;
 	} rows[] = {
 		{"node:\n  listenrs: 1\n",
-			"f:2:3: node: ", "unknown key \"listenrs\", known are: listeners"},
+			"f:2:3: node: ", "unknown key \"listenrs\", did you mean \"listeners\"?"},
 		{"nodes: {}\n", "f:1:1: ", "unknown key \"nodes\""},
 		{"node:\n  workers: many\n",
 			"f:2:12: node.workers: ", "not a number from 0 to 256"},

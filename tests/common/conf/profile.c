@@ -59,7 +59,7 @@ static void test_shipped_profiles(void **state)
 	struct profile_set set;
 	if (profile_set_load(&set, "deploy/profiles", dir, &err) < 0)
 		fail_msg("%s", err.text);
-	assert_int_equal(set.n, 2);
+	assert_int_equal(set.n, 3);
 	const struct profile *p = profile_set_find(&set, "default");
 	assert_non_null(p);
 	struct profile expected;

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The profile commands from outside: documentation that is up to date, a schema that a foreign judge takes and that
+judges as the loader does, what a release cannot do, differences, and what one device would get."""
+import json
+import pathlib
+import tempfile
+import unittest
+
+import jsonschema
+import yaml
+
+import harness
+from test_command import muster
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Mistakes of form, which a schema can see: the file, and a word of what the loader says.
+STRUCTURAL = {
+    "power: s9": "s0, always", "featurs: {sol: true}": "did you mean", "features: [sol]": "must be a section",
+    "features: {sol: maybe}": "not true or false", "tags: kiosk": "must be a list", "tls: {validity_days: 0}": "1 to 3650",
+    "network: {vlan: 4095}": "0 to 4094", "acl: {users: [{name: a, role: king}]}": "not one of",
+    "acl: {users: [{name: a, realms: [all]}]}": "not one of", "tls: {trusted_cns: [a, b, c, d, e]}": "at most 4",
+}
+
+
+class Profile(unittest.TestCase):
+    def test_docs_are_up_to_date(self):
+        text = (ROOT / "docs/profile.md").read_text()
+        table = text.partition("<!-- keys: begin -->\n")[2].partition("<!-- keys: end -->")[0]
+        self.assertEqual(table, muster("profile", "docs").stdout, "docs/profile.md: put the output of muster profile docs there")
+
+    def test_schema(self):
+        schema = json.loads(muster("profile", "schema").stdout)
+        jsonschema.Draft7Validator.check_schema(schema)
+        judge = jsonschema.Draft7Validator(schema)
+        for file in sorted((ROOT / "deploy/profiles").glob("*.yaml")):
+            with self.subTest(file=file.name):
+                self.assertEqual([e.message for e in judge.iter_errors(yaml.safe_load(file.read_text()))], [])
+        for text in STRUCTURAL:
+            with self.subTest(text=text):
+                self.assertFalse(judge.is_valid(yaml.safe_load(text)))
+
+
+class Site(harness.SiteTest):
+    BASE = harness.legacy_profile()
+    OTHER = "extends: default\nfeatures: {kvm: false}\nwireless: {state: always, uefi_share: on}\nrehello: auto\n"
+    SITE = {"devices": 4, "seed": 3, "profile": BASE, "profiles": {"other": OTHER}}
+
+    def test_commands(self):
+        with tempfile.TemporaryDirectory(prefix="muster-profile-") as folder:
+            for text, says in STRUCTURAL.items():
+                file = pathlib.Path(folder) / "p.yaml"
+                file.write_text(text + "\n")
+                with self.subTest(text=text), self.assertRaisesRegex(harness.SiteError, ""):
+                    self.site.muster("profile", "check", str(file))
+                said = self.site.muster("profile", "check", str(file), "--json", check=False)
+                self.assertIn(says, json.loads(said)["findings"][0])
+        changes = {c["key"]: (c["from"], c["to"]) for c in json.loads(self.site.muster("profile", "diff", "default", "other", "--json"))}
+        self.assertEqual(changes["features.kvm"], ("true", "false"))
+        self.assertEqual(changes["rehello"], ("approve", "auto"))
+        self.assertEqual(set(changes), {"name", "extends", "features.kvm", "wireless.state", "wireless.uefi_share", "rehello"})
+        checked = json.loads(self.site.muster("profile", "check", "--json"))
+        self.assertTrue(any("other.yaml:3:1: wireless.uefi_share: on has it only from AMT 16.0 on" in n or
+                            "other.yaml:3:" in n and "uefi_share" in n and "from AMT 16.0 on" in n for n in checked["notes"]), checked["notes"])
+        sim = self.site.start_sim("--mix", "amt3=1")
+        self.wait_settled(4, 120)
+        uuid = json.loads(self.site.muster("device", "list", "--json"))[0]["uuid"]
+        shown = json.loads(self.site.muster("profile", "show", "--for", uuid, "--json"))
+        self.assertEqual(shown["features.kvm"], "not applicable: from AMT 6.0 on")
+        self.assertEqual(shown["features.sol"], "true")
+        self.assertEqual(json.loads(self.site.muster("profile", "list", "--json"))[1]["extends"], "default")
+        sim.stop()
+
+
+if __name__ == "__main__":
+    harness.main()
