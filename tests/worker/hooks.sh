@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The hook of the tests: what it does is said by its first argument (mode args puts it after the
-# facts) or by MUSTER_TEST_HOOK.
-case ${MUSTER_TEST_HOOK:-json} in
-json) cat >"$MUSTER_TEST_OUT"; printf '{"fqdn":"PC1.Corp.Example.Com","profile":"p1","ou":"OU=a","otp":"AAECAwQFBgc="}' ;;
-args) printf '%s\n' "$@" >"$MUSTER_TEST_OUT"; printf 'hello there\nfqdn=pc2.corp.example.com\nprofile=p2\n' ;;
+# facts) or by MUSTER_HOOK_MOOD.
+case ${MUSTER_HOOK_MOOD:-json} in
+json) cat >"$MUSTER_HOOK_OUT"; printf '{"fqdn":"PC1.Corp.Example.Com","profile":"p1","ou":"OU=a","otp":"AAECAwQFBgc="}' ;;
+args) printf '%s\n' "$@" >"$MUSTER_HOOK_OUT"; printf 'hello there\nfqdn=pc2.corp.example.com\nprofile=p2\n' ;;
+env) printf '{"%s":"%s"}' "${MUSTER_KEPT_BACK:-none}" "${HOME:+home}" ;;
 wait) echo "not in the book yet" >&2; exit 10 ;;
 waitjson) printf '{"wait":true,"reason":"ask again"}' ;;
 hang) sleep 600 ;;

@@ -89,6 +89,19 @@ static void test_not_executable(void **state)
 	assert_non_null(strstr(x.why, "permission denied"));
 }
 
+/* What the worker was started with is not the hook's. */
+static void test_environment(void **state)
+{
+	(void)state;
+	setenv("MUSTER_HOOK_MOOD", "env", 1);
+	setenv("MUSTER_KEPT_BACK", "seen", 1);
+	setenv("HOME", "/", 0);
+	snprintf(conf.command, sizeof conf.command, "tests/worker/hooks.sh");
+	struct asked x = run(HOOK_ON_HELLO);
+	assert_int_equal(x.end, HOOK_ANSWERED);
+	assert_string_equal(x.out, "{\"none\":\"home\"}");
+}
+
 /* Stopping with a hook that hangs: answered at once, nothing left behind. */
 static void test_stop(void **state)
 {
@@ -97,7 +110,7 @@ static void test_stop(void **state)
 	struct error err = {0};
 	struct asked x[3] = {{0}};
 	json_t *told = json_object();
-	setenv("MUSTER_TEST_HOOK", "hang", 1);
+	setenv("MUSTER_HOOK_MOOD", "hang", 1);
 	snprintf(conf.command, sizeof conf.command, "tests/worker/hooks.sh");
 	assert_int_equal(hook_pool_open(&p, &loop, HOOK_ON_HELLO, &conf, &err), 0);
 	for (int i = 0; i < 3; i++)
@@ -321,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_missing),
 		T(test_not_executable),
+		T(test_environment),
 		T(test_stop),
 		T(test_signed),
 		T(test_tries_again),

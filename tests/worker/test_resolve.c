@@ -217,8 +217,8 @@ static struct asked run_hook(const char *mood, enum conf_hook_mode mode, uint32_
 		conf.worker.hook.command, sizeof conf.worker.hook.command, "tests/worker/hooks.sh");
 	snprintf(conf.worker.default_profile, sizeof conf.worker.default_profile, "default");
 	snprintf(out_path, sizeof out_path, "%s/seen", dir);
-	setenv("MUSTER_TEST_HOOK", mood, 1);
-	setenv("MUSTER_TEST_OUT", out_path, 1);
+	setenv("MUSTER_HOOK_MOOD", mood, 1);
+	setenv("MUSTER_HOOK_OUT", out_path, 1);
 	assert_int_equal(uv_loop_init(&loop), 0);
 	assert_int_equal(connector_start(&c, &loop, &err), 0);
 	assert_int_equal(resolver_open(&r, &conf.worker, c, &err), 0);

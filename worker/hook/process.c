@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "worker/hook/hook_int.h"
 
@@ -152,8 +153,34 @@ static void open_handles(struct hook_process *p, uv_loop_t *loop)
 	p->open_handles = N_PIPES + 2;
 }
 
+/* A hook gets what a program needs to run and what was set for hooks, nothing else of the worker's.
+ */
+#define ENV_MAX    32
+#define ENV_PREFIX "MUSTER_HOOK_"
+
+static bool env_passes(const char *entry)
+{
+	static const char *const names[] = {
+		"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"};
+	size_t n = strcspn(entry, "=");
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strlen(names[i]) == n && memcmp(entry, names[i], n) == 0)
+			return true;
+	return strncmp(entry, ENV_PREFIX, strlen(ENV_PREFIX)) == 0;
+}
+
+static void env_pick(char *out[static ENV_MAX + 1])
+{
+	size_t n = 0;
+	for (char **e = environ; *e && n < ENV_MAX; e++)
+		if (env_passes(*e))
+			out[n++] = *e;
+	out[n] = NULL;
+}
+
 static int spawn(struct hook_process *p)
 {
+	char *env[ENV_MAX + 1];
 	const struct conf_hook *conf = p->run->pool->conf;
 	uv_stdio_container_t stdio[N_PIPES];
 	for (int i = 0; i < N_PIPES; i++) {
@@ -162,7 +189,9 @@ static int spawn(struct hook_process *p)
 		stdio[i].data.stream = (uv_stream_t *)&p->pipe[i];
 	}
 	char *only[] = {(char *)conf->command, NULL};
+	env_pick(env);
 	uv_process_options_t o = {
+		.env = env,
 		.exit_cb = on_exited,
 		.file = conf->command,
 		.args = conf->mode == CONF_HOOK_ARGS ? p->run->argv : only,
