@@ -312,6 +312,10 @@ class Site:
 
     # ---- processes ---------------------------------------------------------------------------
 
+    def reload(self):
+        """Have every program read profiles, rules and limits again."""
+        os.kill(self.node.pid, signal.SIGHUP)
+
     def children(self):
         """(pid, role) of each program that the node runs now."""
         try:

@@ -34,12 +34,13 @@ enum command_option {
 	OPT_TRIES = 1 << 7,
 	OPT_FOR = 1 << 8,
 	OPT_AMT = 1 << 9,
+	OPT_HELLO = 1 << 10,
 };
 
 struct command_line {
 	const char *config; /* --config or NULL */
 	bool json, reveal;
-	const char *state, *key, *password_file, *domain, *device, *amt;
+	const char *state, *key, *password_file, *domain, *device, *amt, *hello;
 	uint32_t limit; /* 0 = the command's default */
 	char **args;    /* positional arguments after the command's words */
 	size_t n_args;
@@ -76,6 +77,8 @@ int command_profile_list(const struct command_line *line, const struct conf *con
 int command_profile_docs(const struct command_line *line, const struct conf *conf);
 int command_profile_schema(const struct command_line *line, const struct conf *conf);
 int command_profile_show(const struct command_line *line, const struct conf *conf);
+int command_rules_check(const struct command_line *line, const struct conf *conf);
+int command_rules_explain(const struct command_line *line, const struct conf *conf);
 int command_ca_init(const struct command_line *line, const struct conf *conf);
 int command_ca_show(const struct command_line *line, const struct conf *conf);
 int command_ca_serve(const struct command_line *line, const struct conf *conf);

@@ -79,6 +79,11 @@ static const struct command commands[] = {
 		command_profile_schema},
 	{"profile docs", "", "every key of a profile as a Markdown table", 0, 0, 0, false,
 		command_profile_docs},
+	{"rules check", "[FILE]", "check decision rules (default: worker.rules_file)", 0, 1, 0,
+		true, command_rules_check},
+	{"rules explain", "UUID | --hello FILE [ADDRESS]",
+		"which rule decides about a device, and why the others do not", 0, 2,
+		OPT_JSON | OPT_HELLO, true, command_rules_explain},
 	{"ca init", "", "make root and issuing CA in ca.dir", 0, 0, OPT_JSON, true,
 		command_ca_init},
 	{"ca show", "", "the CA's certificates and counts", 0, 0, OPT_JSON, true, command_ca_show},
@@ -122,6 +127,7 @@ static const struct argp_option options[] = {
 		0},
 	{"domain", 'd', "SUFFIX", 0, "cert check: would a device with this DNS suffix take it?", 0},
 	{"for", 'f', "UUID", 0, "profile: by the release of this device", 0},
+	{"hello", 'H', "FILE", 0, "rules explain: a raw Hello in place of a known device", 0},
 	{"amt", 'a', "RELEASE", 0, "profile: by this release, for example 11.8", 0},
 	{0},
 };
@@ -137,6 +143,7 @@ static unsigned option_bit(int key)
 	case 'd': return OPT_DOMAIN;
 	case 'f': return OPT_FOR;
 	case 'a': return OPT_AMT;
+	case 'H': return OPT_HELLO;
 	default:
 		return key > 256 && key < 512 ? (unsigned)(key - 256) : 0; /* not argp's own keys */
 	}
@@ -182,6 +189,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'd': l->domain = arg; return 0;
 	case 'f': l->device = arg; return 0;
 	case 'a': l->amt = arg; return 0;
+	case 'H': l->hello = arg; return 0;
 	case ARGP_KEY_ARG: l->args[l->n_args++] = arg; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a session: begin, resolve, run, and its beginning's memory. End: session_end.c. */
 #include "worker/session.h"
+#include "worker/decide.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -173,9 +174,17 @@ static void session_use_profile(struct session *s, const struct profile *p)
 	s->profile = profile_hold(p);
 }
 
-static void use_answer(struct session *s, const struct resolve_answer *a)
+static void use_answer(struct session *s, const struct resolve_answer *told)
 {
 	char text[ERROR_TEXT_MAX];
+	struct resolve_answer ruled = *told, *a = &ruled;
+	enum decision d = session_decide(s, a, text);
+	if (d != DECISION_GO) {
+		explicit_bzero(&ruled, sizeof ruled);
+		end_early(s, d == DECISION_NO_RULE ? FAIL_ASK : FAIL_MANUAL,
+			d == DECISION_NO_RULE ? "no_rule" : "approval", text);
+		return;
+	}
 	const struct profile *p = profile_set_find(&s->w->profiles, a->profile);
 	if (!p) {
 		snprintf(text, sizeof text, "%s names profile \"%.100s\", which is not in %.120s",
@@ -190,6 +199,7 @@ static void use_answer(struct session *s, const struct resolve_answer *a)
 	memcpy(s->expected_otp, a->otp, sizeof s->expected_otp);
 	s->expected_otp_len = a->otp_len;
 	memcpy(s->trust.pin, a->pin, sizeof s->trust.pin);
+	explicit_bzero(&ruled, sizeof ruled);
 	session_run(s);
 }
 
@@ -339,6 +349,7 @@ static void on_begun(const struct store_job *job, const struct store_device *dev
 			KV_STR("uuid", s->uuid_text));
 	use_record(s, dev);
 	s->attempt = job->tries;
+	s->kicked = job->kicked != 0;
 	if (open_secrets(s, dev, &why) < 0)
 		end_early(s, FAIL_MANUAL, "sealed", why.text);
 	else

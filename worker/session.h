@@ -15,6 +15,7 @@
 
 #include "common/base/job_kind.h"
 #include "common/conf/profile.h"
+#include "common/conf/rules.h"
 #include "common/crypto/seal.h"
 #include "common/pki/devcert.h"
 #include "proto/hello.h"
@@ -134,9 +135,11 @@ struct session {
 	size_t hello_len;
 	struct hello hello; /* views hello_raw */
 	enum job_kind kind;
-	char args[JOB_ARGS_MAX + 1]; /* of an upkeep job */
-	bool dry;                    /* JOB_CHECK: nothing is written */
-	struct buf report;           /* what the job found: into the record when it ends well */
+	char args[JOB_ARGS_MAX + 1];                            /* of an upkeep job */
+	bool kicked;                                            /* an operator has let it go on */
+	char tags[RULE_TAGS_TEXT_MAX], wave[RULE_NAME_MAX + 1]; /* of the rule; "" = none */
+	bool dry;                                               /* JOB_CHECK: nothing is written */
+	struct buf report; /* what the job found: into the record when it ends well */
 
 	/* life */
 	enum session_life life;

@@ -11,7 +11,7 @@
 #include "worker/session_int.h"
 
 #define SERIAL_HEX_MAX 64
-#define FIELDS_MAX     22
+#define FIELDS_MAX     24
 
 /* ---- memory -------------------------------------------------------------------------------------
  */
@@ -155,6 +155,8 @@ static void record_visit(struct session *s, struct record *r)
 	add(r, "profile", s->ck.profile);
 	add(r, "ou", s->ck.ou);
 	add(r, "setup_fp3", s->device.fp3);
+	add(r, "tags", s->tags);
+	add(r, "wave", s->wave);
 	if (s->marks.dirty) {
 		marks_text(&s->marks, r->marks);
 		set(r, "marks", r->marks);

@@ -159,10 +159,25 @@ static void stop_ca(void *arg)
 	w->ca_ops->close(w->ca);
 }
 
+static int load_rules(struct worker *w, struct error *err)
+{
+	struct rules *fresh = NULL;
+	const char *path = w->conf->worker.rules_file;
+	if (path[0])
+		TRY(rules_load(&fresh, path, err));
+	rules_free(w->rules);
+	w->rules = fresh;
+	return 0;
+}
+
 int worker_reload(struct worker *w, struct error *err)
 {
 	struct profile_set fresh = {0};
 	TRY(profile_set_load(&fresh, w->conf->worker.profiles_dir, w->conf->keys.masters_dir, err));
+	if (load_rules(w, err) < 0) {
+		profile_set_free(&fresh);
+		return err->code;
+	}
 	profile_set_free(&w->profiles); /* sessions hold theirs */
 	w->profiles = fresh;
 	return 0;
@@ -233,6 +248,7 @@ void worker_close(struct worker *w)
 	boot_timer_close(&w->tick, on_tick_closed);
 	connector_stop(w->connector);
 	resolver_close(w->resolver);
+	rules_free(w->rules);
 	hooks_close(w->hooks);
 	device_env_close(&w->env);
 	devcert_ca_free(w->device_ca);

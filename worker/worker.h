@@ -37,6 +37,7 @@ struct worker {
 	const char *owner; /* bus id of this process: owner in the store */
 	struct connector *connector;
 	struct resolver *resolver;
+	struct rules *rules; /* NULL without worker.rules_file */
 	struct hooks *hooks;
 	const struct ca_ops *ca_ops;
 	struct ca *ca;

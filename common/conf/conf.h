@@ -142,6 +142,7 @@ struct conf_worker {
 	char profiles_dir[CONF_PATH_MAX];
 	char default_profile[CONF_TEXT_MAX]; /* "" = the source of names must say */
 	char devices_file[CONF_PATH_MAX];    /* "" = no static table */
+	char rules_file[CONF_PATH_MAX];      /* "" = no decision rules; common/conf/rules.h */
 	bool reverse_dns;
 	struct conf_hook hook;
 	struct conf_hooks hooks;

@@ -151,6 +151,7 @@ static const cyaml_schema_field_t worker_rows[] = {
 	ROW_TEXT(struct conf_worker, profiles_dir),
 	ROW_TEXT(struct conf_worker, default_profile),
 	ROW_TEXT(struct conf_worker, devices_file),
+	ROW_TEXT(struct conf_worker, rules_file),
 	ROW_BOOL(struct conf_worker, reverse_dns),
 	ROW_SECTION(struct conf_worker, hook, hook_rows),
 	ROW_SECTION(struct conf_worker, hooks, hooks_rows),

@@ -130,6 +130,7 @@ struct store_job {
 	const char *kind;  /* of an upkeep job; "" = setup */
 	const char *args;  /* its arguments */
 	const char *why;   /* waiting: ca | ad | manual (kept afterwards) */
+	uint32_t kicked;   /* 1 = an operator has let it go on */
 	const char *owner; /* worker, from begin() on */
 	uint32_t tries;    /* failures of the device */
 	uint32_t lost;     /* leases lost */

@@ -55,7 +55,7 @@ local function kick(keys, args)
 		call('HSET', job, 'try', 0, 'lost', 0)
 		call('HDEL', job, 'fi')
 	end
-	call('HSET', job, 'st', 'ready', 'f', fence)
+	call('HSET', job, 'st', 'ready', 'f', fence, 'kicked', 1) -- an operator has looked at it
 	call('ZADD', keys[3], int(now), args[1])
 	call('HSET', dev, 'state', 'active')
 	if args[4] ~= '' then

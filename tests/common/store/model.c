@@ -527,6 +527,7 @@ int model_kick(struct model *m, int job, int dev, const char *addr)
 		j->ended = -1;
 	}
 	SET(j->st, "ready");
+	j->kicked = true;
 	move(j, LIST_READY, m->now);
 	SET(d->state, "active");
 	if (addr) {

@@ -40,6 +40,7 @@ struct model_device {
 };
 
 struct model_job {
+	bool kicked;
 	char id[UUID_TEXT_LEN + 1];
 	bool gone; /* forgotten */
 	int dev;

@@ -69,7 +69,8 @@ static void dump_job(struct dump *o, const struct model *m, const struct model_j
 		const char *name;
 		int64_t value;
 	} numbers[] = {{"gen", j->gen}, {"try", j->tries}, {"lost", j->lost}, {"f", j->fence},
-		{"cr", j->created}, {"be", j->begun}, {"fi", j->ended}};
+		{"kicked", j->kicked ? 1 : -1}, {"cr", j->created}, {"be", j->begun},
+		{"fi", j->ended}};
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		number(o, numbers[i].name, numbers[i].value);
 	text(o, "dev", m->devs[j->dev].uuid, true);
