@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/pki/odca.h"
+#include "worker/console.h"
 #include "worker/device_int.h"
 
 static int env_load_chain(struct device_env *env, const struct conf_chain *c, struct error *err)
@@ -48,7 +49,10 @@ int device_env_open(
 			return rc;
 		}
 	}
-	return 0;
+	int rc = console_load(&env->console, &conf->console, err);
+	if (rc < 0)
+		device_env_close(env);
+	return rc;
 }
 
 void device_env_close(struct device_env *env)
@@ -62,6 +66,7 @@ void device_env_close(struct device_env *env)
 		SSL_CTX_free(env->bare[p]);
 	for (size_t i = 0; i < env->n_readers; i++)
 		wsman_reader_free(env->readers[i]);
+	console_free(env->console);
 	*env = (struct device_env){0};
 }
 
@@ -127,6 +132,13 @@ static bool shows_chain(const struct device *d)
 	return d->role == DEVICE_SETUP && d->profile != TLS_PROFILE_P;
 }
 
+/* Contexts are shared by profile, and PSK has its own. */
+static const struct tls_identity *shows_console(const struct device *d)
+{
+	bool shows = d->env->console && d->profile != TLS_PROFILE_P;
+	return shows ? &d->env->console->identity : NULL;
+}
+
 /* The shared context of this connection. */
 static SSL_CTX *device_ctx(struct device *d, struct error *err)
 {
@@ -136,7 +148,7 @@ static SSL_CTX *device_ctx(struct device *d, struct error *err)
 		return *slot; /* cppcheck-suppress identicalInnerCondition ; filled in below */
 	int rc = shows_chain(d)
 			 ? make_setup_ctx(slot, d->env->certs[d->order[d->at]], d->profile, err)
-			 : tls_ctx_new(slot, d->profile, NULL, err);
+			 : tls_ctx_new(slot, d->profile, shows_console(d), err);
 	return rc < 0 ? NULL : *slot;
 }
 

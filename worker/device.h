@@ -41,13 +41,17 @@
 #define DEVICE_OPENING_MAX 512
 
 /* Shared by all sessions of a process: contexts are built once per profile and chain. */
+struct console;
+
 struct device_env {
 	uv_loop_t *loop;
 	const struct conf_worker *conf;
 	struct provcert *certs[CONF_CHAINS_MAX];
 	size_t n_certs;
 	SSL_CTX *setup[CONF_CHAINS_MAX][TLS_PROFILES]; /* made when first needed */
-	SSL_CTX *bare[TLS_PROFILES]; /* without a certificate of ours: configured devices, PSK */
+	struct console *console;                       /* NULL = none is configured */
+	SSL_CTX *
+		bare[TLS_PROFILES]; /* configured devices: the console, if they ask; PSK: nothing */
 	struct wsman_reader *readers[DEVICE_READERS_MAX];
 	size_t n_readers;
 	unsigned n_opening, opening_max;         /* connections that are being made */

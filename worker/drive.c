@@ -123,6 +123,9 @@ static void run_row(struct session *s)
 	metric_add(&worker_metrics[WM_STEPS], 1);
 	if (withheld(s))
 		drive_verdict(s, (struct verdict){.kind = VERDICT_NEXT});
+	else if (s->row->kind == KIND_CONNECT && s->row->build &&
+		 s->row->build(s, NULL) == BUILD_SKIP)
+		drive_verdict(s, (struct verdict){.kind = VERDICT_NEXT});
 	else if (s->row->kind == KIND_CONNECT)
 		drive_connect(s);
 	else if (s->row->kind == KIND_WORK && s->row->effect != EFFECT_READ)

@@ -33,7 +33,7 @@ enum effect {
 enum step_kind {
 	KIND_CALL,    /* one exchange */
 	KIND_LIST,    /* Enumerate and Pulls of class_name */
-	KIND_CONNECT, /* a connection, with the waits of a restart */
+	KIND_CONNECT, /* a connection, with the waits of a restart; build() may skip it */
 	KIND_WORK,    /* the connector does it; build() submits */
 	KIND_LOCAL,   /* a decision; only build() runs */
 	KIND_STORE,   /* a step() of its own; build() prepares, interpret(NULL) follows */
@@ -102,6 +102,12 @@ enum step_id {
 	STEP_KERBEROS_ON,
 	STEP_KERBEROS_OFF,
 	STEP_CHECK_KERBEROS,
+	STEP_MUTUAL_GET,
+	STEP_MUTUAL_PUT,
+	STEP_COMMIT_B,
+	STEP_RECONNECT_B,
+	STEP_COMMITTED_B,
+	STEP_CHECK_MUTUAL,
 	STEP_ACL_LIST,
 	STEP_ACL_GET,
 	STEP_ACL_STATE,

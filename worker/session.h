@@ -103,6 +103,7 @@ struct observed {
 	char collection[CHECKPOINT_HANDLE_MAX + 1];   /* the device's name of the endpoints */
 	bool have_context;
 	struct setting_seen settings[N_SETTINGS];
+	bool reconnect;        /* COMMIT_B was sent: the port restarts */
 	bool kerberos_aes;     /* the device takes a pass phrase */
 	struct acl_entry *acl; /* steps/acl.c; in the keep arena */
 	uint32_t acl_n;

@@ -148,6 +148,7 @@ struct conf_worker {
 	struct conf_hooks hooks;
 	struct conf_chain provisioning[CONF_CHAINS_MAX];
 	uint32_t n_provisioning;
+	struct conf_chain console; /* what we show to devices with mutual TLS; chain "" = nothing */
 	char odca_roots[CONF_PATH_MAX]; /* PEM: what on-die chains may end at; "" = none */
 	bool legacy;
 	uint32_t run_lease_ms;

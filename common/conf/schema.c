@@ -156,6 +156,7 @@ static const cyaml_schema_field_t worker_rows[] = {
 	ROW_SECTION(struct conf_worker, hook, hook_rows),
 	ROW_SECTION(struct conf_worker, hooks, hooks_rows),
 	ROW_LIST(struct conf_worker, provisioning, &chain),
+	ROW_SECTION(struct conf_worker, console, chain_rows),
 	ROW_TEXT(struct conf_worker, odca_roots),
 	ROW_BOOL(struct conf_worker, legacy),
 	ROW_UINT(struct conf_worker, run_lease_ms),

@@ -55,6 +55,7 @@ class Device:
         self.site, self.uuid, self.address, self.fqdn = site, line["d"], line["addr"], line["fqdn"]
         self.amt = line["amt"]
         self.curl_config = password_file
+        self.curl_args = ()  # of every call: a console certificate
         self.tls, self.clear = site.device_port, site.device_port - 1
         self.redirection, self.redirection_tls = site.device_port + 1, site.device_port + 2
 
@@ -65,7 +66,7 @@ class Device:
         command = ["curl", "-ksSi", "--max-time", "60", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0"]
         if login:
             command += ["--digest", "-K", str(self.curl_config)]
-        return run([*command, *args, f"{scheme}://{self.address}:{port}{path}"], stdin=stdin).stdout
+        return run([*command, *self.curl_args, *args, f"{scheme}://{self.address}:{port}{path}"], stdin=stdin).stdout
 
     def wsman(self, xml):
         """Answer envelope (an element) to a request envelope (a text)."""

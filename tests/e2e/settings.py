@@ -13,6 +13,7 @@ import collections
 import re
 import struct
 
+from estate import openssl
 from foreign import NS, local, request
 
 SCHEMA = {"AMT": "http://intel.com/wbem/wscim/1/amt-schema/1/", "IPS": "http://intel.com/wbem/wscim/1/ips-schema/1/",
@@ -32,7 +33,12 @@ def sid_base64(text):
 Row = collections.namedtuple("Row", "path place want")
 GENERAL, KVM, CONSENT = "AMT_GeneralSettings.", "IPS_KVMRedirectionSettingData.", "IPS_OptInService."
 KERBEROS = "AMT_KerberosSettingData."
+TLS = "AMT_TLSSettingData[InstanceID=Intel(r) AMT 802.3 TLS Settings]."
 ROWS = [
+    Row("tls.mutual", TLS + "MutualAuthentication", "true"),
+    Row("tls.trusted_cns", TLS + "TrustedCN", "corp.example.com"),
+    Row("tls.trusted_roots", "login:admin", "HTTP/1.1 200.*"),
+    Row("tls.clear_ports", TLS + "AcceptNonSecureConnections", "false"),
     Row("features.ping", GENERAL + "PingResponseEnabled", "false"),
     Row("features.rmcp_ping", GENERAL + "RmcpPingResponseEnabled", "false"),
     Row("features.sol", "AMT_RedirectionService.EnabledState", "32770"),
@@ -79,6 +85,24 @@ acl:
     - {{name: dormant, realms: [storage, network_time], access: local, enabled: false, password: {{source: random}}}}
     - {{sid: "{SID}", realms: [administration], access: network}}
 """
+
+
+def make_console(folder, name="console"):
+    """A root and a console's certificate below it; (root, certificate, key)."""
+    root, key, cert, ext, csr = (folder / f"{name}{end}" for end in (".root.pem", ".key", ".pem", ".ext", ".csr"))
+    root_key = folder / f"{name}.root.key"
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", f"/CN={name} root", "-keyout", str(root_key),
+            "-out", str(root))
+    ext.write_text("basicConstraints=CA:FALSE\nextendedKeyUsage=clientAuth,2.16.840.1.113741.1.2.1\n")
+    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=muster.corp.example.com", "-keyout", str(key), "-out", str(csr))
+    openssl("x509", "-req", "-in", str(csr), "-CA", str(root), "-CAkey", str(root_key), "-CAcreateserial", "-days", "825", "-extfile",
+            str(ext), "-out", str(cert))
+    return root, cert, key
+
+
+def with_mutual(profile, root):
+    """The profile with mutual TLS for consoles below that root."""
+    return profile.replace("tls:\n", f'tls:\n  mutual: true\n  trusted_roots: ["{root}"]\n  trusted_cns: [corp.example.com]\n')
 
 
 class Reader:
@@ -148,7 +172,7 @@ class Reader:
             entry = self.users().get(sid_base64(name) if name.startswith("S-1-") else name)
             return entry[member] if entry else "-" if name == "stranger" else None
         if kind == "login":
-            self.login_as(rest, self.record["secrets"][f"user:{rest}"])
+            self.login_as(rest, self.record["admin_password"] if rest == "admin" else self.record["secrets"][f"user:{rest}"])
             heads = [line for line in self.device.curl("/hw-sys.htm").splitlines() if line.startswith("HTTP/1.1")]
             self.login_as("admin", self.record["admin_password"])
             return heads[-1] if heads else None

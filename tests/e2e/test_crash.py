@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import subprocess
+import tempfile
 
 import foreign
 import harness
@@ -42,8 +43,12 @@ class Crash(harness.SiteTest):
         later = [(p, r, m) for p in UPKEEP for r in cls.plans[p] for m in ("before", "after")]
         cls.crashes = first
         cls.n = max(len(first), len(later))
-        cls.SITE = {"devices": cls.n, "seed": 11, "workers": 1, "profile": test_settings.Settings.BASE + settings.PROFILE,
-                    "conf": {"test": {"crashes": ""}, "worker": {"run_lease_ms": 8000}}}
+        cls.folder = tempfile.TemporaryDirectory(prefix="muster-console-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        root, cert, key = settings.make_console(pathlib.Path(cls.folder.name))
+        cls.console = ("--cert", str(cert), "--key", str(key))
+        cls.SITE = {"devices": cls.n, "seed": 11, "workers": 1, "profile": settings.with_mutual(test_settings.Settings.BASE + settings.PROFILE, root),
+                    "conf": {"test": {"crashes": ""}, "worker": {"run_lease_ms": 8000, "console": {"chain": str(cert), "key": str(key)}}}}
         site = harness.Site(cls.build, **cls.SITE)
         cls.site = site
         table = site.run("muster-sim", "devices", "--devices", str(cls.n), "--seed", "11", "--domain", "corp.example.com", "--profile",
@@ -104,6 +109,7 @@ class Crash(harness.SiteTest):
         devices = [d for found in foreign.devices_of(sim, None).values() for d in found]
         chosen = devices[::max(1, len(devices) // DETAILS)]
         for device in chosen:
+            device.curl_args = self.console
             reader = Reader(device, pathlib.Path(self.site.dir) / "curl", records[device.uuid.lower()],
                             {call for d, call in calls if d == device.uuid})
             for row in ROWS:

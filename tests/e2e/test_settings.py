@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 import sys
+import tempfile
 
 import foreign
 import harness
@@ -23,6 +24,17 @@ WRITE = "--write" in sys.argv
 
 class Settings(harness.SiteTest):
     BASE = harness.legacy_profile().partition("features:")[0] + "rehello: approve\n"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="muster-console-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        root, cert, key = settings.make_console(pathlib.Path(cls.folder.name))
+        cls.console = ("--cert", str(cert), "--key", str(key))
+        cls.SITE = {**cls.SITE, "profile": settings.with_mutual(cls.SITE["profile"], root),
+                    "conf": {"worker": {"console": {"chain": str(cert), "key": str(key)}}}}
+        super().setUpClass()
+
     SITE = {"devices": DEVICES, "seed": 5, "profile": BASE + settings.PROFILE}
 
     def records(self):
@@ -68,6 +80,8 @@ class Settings(harness.SiteTest):
         out = {}
         for name in ALL:
             device = devices[name]
+            self.assertNotIn("HTTP/1.1", device.curl("/logon.htm", login=False), "let in without a certificate")
+            device.curl_args = self.console
             reader = Reader(device, pathlib.Path(self.site.dir) / "curl", records[device.uuid],
                             {call for d, call in calls if d == device.uuid})
             for row in ROWS:

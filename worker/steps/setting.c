@@ -28,6 +28,11 @@ const struct setting setting_table[N_SETTINGS] = {
 		.note = kerberos_note,
 		.dropped = {"ConfiguredEncryptionAlgorithms", "SupportedEncryptionAlgorithms",
 			"MasterKey", "Passphrase"}},
+	[SETTING_TLS] = {.asked = tls_asked,
+		.wish = tls_wish,
+		.note = tls_note,
+		.by_id = {.name = "InstanceID", .text = "Intel(r) AMT 802.3 TLS Settings"},
+		.dropped = {"NonSecureConnectionsSupported"}},
 	[SETTING_WEBUI] = {.wish = webui_wish, .state = "EnabledState"},
 	/* Changing the address cuts the session: only what differs. */
 	[SETTING_PORT] = {.asked = port_asked,

@@ -29,6 +29,7 @@ enum setting_id {
 	SETTING_KVM_POLICY,
 	SETTING_WEBUI,
 	SETTING_KERBEROS,
+	SETTING_TLS,
 	SETTING_PORT,
 	SETTING_IPV6,
 	SETTING_WIFI_PORT,
@@ -186,6 +187,11 @@ bool user_interface_asked(const struct session *s);
 void user_interface_wish(struct wishes *w);
 bool environment_asked(const struct session *s);
 void environment_wish(struct wishes *w);
+
+/* mutual.c */
+bool tls_asked(const struct session *s);
+void tls_wish(struct wishes *w);
+void tls_note(struct session *s, const struct wsman_node *have);
 
 /* kerberos.c */
 bool kerberos_asked(const struct session *s);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * MUTUAL and COMMIT_B: whom the remote TLS port lets in. The settings are read, compared, written
+ * as any other; they are staged until the commit, and staged ones look like committed ones, so the
+ * record remembers with a mark that a commit is due. After it the port restarts: a new connection,
+ * with the certificate of worker.console where the device asks for one. SPEC: provisioning.md 4
+ * MUTUAL; ruling 19
+ */
+#include "worker/console.h"
+#include "worker/steps/steps.h"
+#include "worker/worker.h"
+
+#define MARK_COMMIT "commit due"
+#define CLASS       "AMT_TLSSettingData"
+#define NO_CLEAR    "NonSecureConnectionsSupported"
+
+static const struct secret due = {.data = (uint8_t *)"due", .len = 3};
+
+/* What setup itself has written needs no look in that job. */
+bool tls_asked(const struct session *s)
+{
+	return s->profile->tls.mutual || s->profile->tls.clear_ports || s->kind != JOB_SETUP ||
+	       marks_has(s, MARK_COMMIT, &due);
+}
+
+void tls_note(struct session *s, const struct wsman_node *have)
+{
+	s->o.tls_fixed = wsman_node_child(have, NO_CLEAR) != NULL;
+	if (s->o.tls_fixed && s->profile->tls.clear_ports)
+		setting_not_here(
+			s, CLASS, "AcceptNonSecureConnections", "no clear ports from AMT 16.1 on");
+}
+
+void tls_wish(struct wishes *w)
+{
+	const struct profile_tls *t = &w->s->profile->tls;
+	wish_bool(w, "MutualAuthentication", t->mutual);
+	wish_list(w, "TrustedCN", t->trusted_cns[0], sizeof t->trusted_cns[0],
+		t->mutual ? t->n_trusted_cns : 0);
+	if (!w->s->o.tls_fixed)
+		wish_bool(w, "AcceptNonSecureConnections", t->clear_ports);
+}
+
+/* Nothing is told to the device that would lock us out. */
+enum build tls_mutual_build(struct session *s, struct wsman_request *rq)
+{
+	struct error err = {0};
+	enum build b = setting_put_build(s, rq);
+	if (b != BUILD_SEND)
+		return b;
+	if (s->profile->tls.mutual && console_fits(s->w->env.console, s->profile, &err) < 0)
+		return build_fail(s, FAIL_DEAD, "no_console", "%s", err.text);
+	marks_set(s, MARK_COMMIT, &due);
+	return BUILD_SEND;
+}
+
+enum build commit_b_build(struct session *s, struct wsman_request *rq)
+{
+	if (!marks_has(s, MARK_COMMIT, &due))
+		return BUILD_SKIP;
+	rq->op = WSMAN_INVOKE;
+	rq->method = "CommitChanges";
+	s->committed = true;
+	s->o.reconnect = true;
+	return BUILD_SEND;
+}
+
+struct verdict commit_b_read(struct session *s, const struct wsman_message *m)
+{
+	(void)s, (void)m;
+	return v_next();
+}
+
+enum build reconnect_b_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	if (!s->o.reconnect)
+		return BUILD_SKIP;
+	s->connect_tries = 0;
+	return BUILD_SEND;
+}
+
+/* The device has let us in anew: the commit is done. A crash before this repeats it, which a device
+ * with nothing staged takes as well. */
+enum build committed_b_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	if (s->o.reconnect)
+		marks_clear(s, MARK_COMMIT);
+	s->o.reconnect = false;
+	return BUILD_SKIP;
+}
