@@ -94,6 +94,20 @@ static void derkey(struct fake_device *d, struct buf *out)
 	OPENSSL_free(der);
 }
 
+static void tls_setting(const struct fake_device *d, const char *id, struct buf *out)
+{
+	buf_addf(out,
+		"<h:AMT_TLSSettingData>%s<h:ElementName>x</h:ElementName><h:Enabled>false</"
+		"h:Enabled>"
+		"<h:InstanceID>Intel(r) AMT %s TLS Settings</h:InstanceID>"
+		"<h:MutualAuthentication>false</h:MutualAuthentication></h:AMT_TLSSettingData>",
+		d->no_plain ? "<h:NonSecureConnectionsSupported>false"
+			      "</h:NonSecureConnectionsSupported>"
+			    : "<h:AcceptNonSecureConnections>false"
+			      "</h:AcceptNonSecureConnections>",
+		id);
+}
+
 /* The items of one class. */
 static void items(struct fake_device *d, const char *class_name, struct buf *out)
 {
@@ -121,18 +135,7 @@ static void items(struct fake_device *d, const char *class_name, struct buf *out
 	} else if (strcmp(class_name, "AMT_TLSSettingData") == 0) {
 		static const char *const ids[] = {"LMS", "802.3"};
 		for (int i = 0; i < 2; i++)
-			buf_addf(out,
-				"<h:AMT_TLSSettingData>%s<h:ElementName>x</"
-				"h:ElementName><h:Enabled>"
-				"false</h:Enabled><h:InstanceID>Intel(r) AMT %s TLS "
-				"Settings</h:InstanceID>"
-				"<h:MutualAuthentication>false</h:MutualAuthentication>"
-				"</h:AMT_TLSSettingData>",
-				d->no_plain ? "<h:NonSecureConnectionsSupported>false"
-					      "</h:NonSecureConnectionsSupported>"
-					    : "<h:AcceptNonSecureConnections>false"
-					      "</h:AcceptNonSecureConnections>",
-				ids[i]);
+			tls_setting(d, ids[i], out);
 	} else if (strcmp(class_name, "AMT_SystemPowerScheme") == 0) {
 		buf_adds(out,
 			"<h:AMT_SystemPowerScheme><h:Description>Desktop: ON in S0</h:Description>"
@@ -178,6 +181,8 @@ static void get(struct fake_device *d, const char *class_name, struct buf *out)
 			"h:ProvisioningState>"
 			"</h:AMT_SetupAndConfigurationService>",
 			d->configured || d->fault == FAKE_STATE2 ? 2 : 1);
+	else if (strcmp(class_name, "AMT_TLSSettingData") == 0)
+		tls_setting(d, "802.3", out);
 	else if (strcmp(class_name, "AMT_RedirectionService") == 0)
 		buf_addf(out,
 			"<h:AMT_RedirectionService><h:AccessLog>x</h:AccessLog><h:EnabledState>%s"
