@@ -52,7 +52,7 @@ static int wanted_release(const struct command_line *line, const struct conf *co
 /* ---- check ---------------------------------------------------------------------------------- */
 
 struct checking {
-	const struct yaml_marks *marks;
+	struct yaml_marks marks; /* of the present file */
 	const struct command_line *line;
 	unsigned release;
 	json_t *notes;
@@ -64,7 +64,7 @@ static void note_release(const char *path, const char *value, bool is_default, v
 	struct checking *c = arg;
 	char why[LACK_MAX];
 	const struct profile_field *f = profile_field_find(path);
-	const char *where = yaml_mark_where(c->marks, path);
+	const char *where = yaml_mark_where(&c->marks, path);
 	if (is_default || !f || !where || (!f->since && !f->before))
 		return;
 	/* Without a release: the nearest one that cannot do it says it. */
@@ -79,17 +79,16 @@ static void check_one(
 	struct checking *c, const char *path, const char *masters_dir, json_t *findings)
 {
 	struct error err = {0};
-	struct yaml_marks marks;
 	struct profile *p = malloc(sizeof *p);
-	yaml_marks_init(&marks);
-	c->marks = &marks;
+	struct yaml_marks *marks = &c->marks;
+	yaml_marks_init(marks);
 	if (!p)
 		json_array_append_new(findings, json_string("out of memory"));
-	else if (profile_load_marks(p, path, masters_dir, &marks, &err) < 0)
+	else if (profile_load_marks(p, path, masters_dir, marks, &err) < 0)
 		json_array_append_new(findings, json_string(err.text));
 	else
 		profile_walk(p, note_release, c);
-	yaml_marks_free(&marks);
+	yaml_marks_free(marks);
 	free(p);
 }
 
