@@ -22,14 +22,14 @@ const struct secret *passwords_get(const struct session *s, const char *name)
 	return secret_set_get(s->secrets.pend.n ? &s->secrets.pend : &s->secrets.cur, name);
 }
 
-/* One secret of the set that is wanted. A random one stays as it is; the others are what the
- * profile says now. @return whether the set changed, or an error */
+/* One secret of the set that is wanted. A random one stays as it is unless fresh ones are asked for;
+ * the others are what the profile says now. @return whether the set changed, or an error */
 static int want(struct session *s, struct secret_set *set, const struct profile_password *p,
-	const char *name, size_t len, struct error *err)
+	const char *name, size_t len, bool fresh, struct error *err)
 {
 	const struct secret *have = secret_set_get(set, name);
 	struct secret value = {0};
-	if (p->source == PROFILE_PASSWORD_NONE || (have && p->source == PROFILE_PASSWORD_RANDOM))
+	if (p->source == PROFILE_PASSWORD_NONE || (have && !fresh && p->source == PROFILE_PASSWORD_RANDOM))
 		return 0;
 	int rc = session_password(s, p, name, len, &value, err);
 	bool same = rc == 0 && have && secret_equal(have, &value);
@@ -74,20 +74,20 @@ static int want_files(struct session *s, struct secret_set *set, struct error *e
 	return rc < 0 ? rc : changed;
 }
 
-static int want_all(struct session *s, struct secret_set *set, struct error *err)
+static int want_all(struct session *s, struct secret_set *set, bool fresh, struct error *err)
 {
 	static const struct profile_password random = {.source = PROFILE_PASSWORD_RANDOM};
 	const struct profile *p = s->profile;
 	char name[SECRET_NAME_MAX + 1];
-	int rc = want(s, set, &p->kvm.rfb_password, SECRET_RFB, RFB_LEN, err), changed = rc;
+	int rc = want(s, set, &p->kvm.rfb_password, SECRET_RFB, RFB_LEN, fresh, err), changed = rc;
 	if (rc >= 0 && p->kerberos.state == PROFILE_ON)
-		changed |= rc = want(s, set, &random, SECRET_KERBEROS, PASSWORD_LEN, err);
+		changed |= rc = want(s, set, &random, SECRET_KERBEROS, PASSWORD_LEN, false, err);
 	for (uint32_t i = 0; rc >= 0 && i < p->acl.n_users; i++) {
 		const struct profile_user *u = &p->acl.users[i];
 		if (!u->name[0])
 			continue;
 		passwords_user(name, u->name);
-		changed |= rc = want(s, set, &u->password, name, PASSWORD_LEN, err);
+		changed |= rc = want(s, set, &u->password, name, PASSWORD_LEN, fresh, err);
 	}
 	if (rc >= 0)
 		changed |= rc = want_files(s, set, err);
@@ -99,7 +99,7 @@ int passwords_make(struct session *s, struct error *err)
 	struct secret_set set = {0};
 	int rc = secret_set_copy(&set, s->secrets.pend.n ? &s->secrets.pend : &s->secrets.cur);
 	if (rc == 0)
-		rc = want_all(s, &set, err);
+		rc = want_all(s, &set, false, err);
 	if (rc > 0) {
 		secret_set_free(&s->secrets.pend);
 		s->secrets.pend = set;
@@ -108,6 +108,11 @@ int passwords_make(struct session *s, struct error *err)
 	}
 	secret_set_free(&set);
 	return rc < 0 && !err->code ? error_set(err, rc, "no memory for passwords") : rc;
+}
+
+int passwords_rotate(struct session *s, struct error *err)
+{
+	return want_all(s, &s->secrets.pend, true, err);
 }
 
 int passwords_forget(struct session *s, const char *name)

@@ -26,6 +26,10 @@ struct session;
  * what stays. @return 0; E_CONFIG; E_CRYPTO; E_LIMIT; -ENOMEM */
 int passwords_make(struct session *s, struct error *err);
 
+/** New ones in the pending set, for the users and the RFB port whose source makes them; that of
+ * Kerberos is changed together with the directory. @return whether any is new; as passwords_make() */
+int passwords_rotate(struct session *s, struct error *err);
+
 /** Leave a secret out of what is current from the next promotion on; the row that removes its user
  * makes that durable. @return 0 or -ENOMEM */
 int passwords_forget(struct session *s, const char *name);

@@ -2,6 +2,7 @@
 /* The life of a session: begin, resolve, run, and its beginning's memory. End: session_end.c. */
 #include "worker/session.h"
 #include "worker/decide.h"
+#include "worker/passwords.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -94,7 +95,10 @@ int session_rotate_secrets(struct session *s, struct error *err)
 		return error_set(err, -ENOMEM, "no memory for passwords");
 	TRY(make_password(s, &s->profile->mebx_password, "mebx", err));
 	TRY(make_password(s, &s->profile->admin_password, "admin", err));
-	s->pending_dirty = !same_secret(s, "mebx") || !same_secret(s, "admin");
+	int changed = passwords_rotate(s, err);
+	if (changed < 0)
+		return changed;
+	s->pending_dirty = changed || !same_secret(s, "mebx") || !same_secret(s, "admin");
 	if (!s->pending_dirty) /* fixed, or derived from the same master: rotated is what it was */
 		secret_set_free(&s->secrets.pend);
 	return s->pending_dirty;

@@ -199,7 +199,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 static int load_entries(struct profile_set *set, const char *dir, struct dirent **names, size_t n,
 	const char *masters_dir, struct error *err)
 {
-	set->items = n ? calloc(n, sizeof *set->items) : NULL;
+	set->items = n ? calloc(n, sizeof(void *)) : NULL;
 	ENSURE(set->items || n == 0, err, -ENOMEM, "%s: out of memory", dir);
 	for (; set->n < n; set->n++) {
 		char path[CONF_PATH_MAX + 256];

@@ -194,7 +194,10 @@ static void serve(const char *a, const char *b, const char *c)
 	assert_int_equal(uv_listen((uv_stream_t *)&web.listener, 8, on_client), 0);
 	uv_tcp_getsockname(&web.listener, (struct sockaddr *)&at, &len);
 	int fd = mkstemp(path);
-	assert_true(fd >= 0 && write(fd, SECRET "\n", strlen(SECRET) + 1) > 0 && close(fd) == 0);
+	assert_true(fd >= 0);
+	ssize_t n = write(fd, SECRET "\n", strlen(SECRET) + 1);
+	assert_int_equal(close(fd), 0);
+	assert_true(n > 0);
 	snprintf(conf.secret_file, sizeof conf.secret_file, "%s", path);
 	snprintf(conf.url, sizeof conf.url, "http://127.0.0.1:%u/hook", ntohs(at.sin_port));
 }
