@@ -22,14 +22,15 @@ const struct secret *passwords_get(const struct session *s, const char *name)
 	return secret_set_get(s->secrets.pend.n ? &s->secrets.pend : &s->secrets.cur, name);
 }
 
-/* One secret of the set that is wanted. A random one stays as it is unless fresh ones are asked for;
- * the others are what the profile says now. @return whether the set changed, or an error */
+/* One secret of the set that is wanted. A random one stays as it is unless fresh ones are asked
+ * for; the others are what the profile says now. @return whether the set changed, or an error */
 static int want(struct session *s, struct secret_set *set, const struct profile_password *p,
 	const char *name, size_t len, bool fresh, struct error *err)
 {
 	const struct secret *have = secret_set_get(set, name);
 	struct secret value = {0};
-	if (p->source == PROFILE_PASSWORD_NONE || (have && !fresh && p->source == PROFILE_PASSWORD_RANDOM))
+	if (p->source == PROFILE_PASSWORD_NONE ||
+		(have && !fresh && p->source == PROFILE_PASSWORD_RANDOM))
 		return 0;
 	int rc = session_password(s, p, name, len, &value, err);
 	bool same = rc == 0 && have && secret_equal(have, &value);

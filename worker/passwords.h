@@ -27,7 +27,8 @@ struct session;
 int passwords_make(struct session *s, struct error *err);
 
 /** New ones in the pending set, for the users and the RFB port whose source makes them; that of
- * Kerberos is changed together with the directory. @return whether any is new; as passwords_make() */
+ * Kerberos is changed together with the directory. @return whether any is new; as passwords_make()
+ */
 int passwords_rotate(struct session *s, struct error *err);
 
 /** Leave a secret out of what is current from the next promotion on; the row that removes its user

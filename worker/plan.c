@@ -378,7 +378,10 @@ static const enum step_id renew_steps[] = {OPENING, STEP_CERT_LIST, STEP_KEY_LIS
 
 /* SPEC: maintenance.md 3 */
 static const enum step_id rotate_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
-	STEP_VERIFY_GENERAL, STEP_ROTATE_MAKE, STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PROMOTE};
+	STEP_VERIFY_GENERAL, STEP_ROTATE_MAKE, STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PROMOTE,
+	/* Users and the RFB port: their marks say that the device has other passwords. */
+	STEP_ACL_LIST, STEP_ACL_GET, STEP_ACL_STATE, STEP_ACL_DECIDE, STEP_ACL_UPDATE, STEP_KVM_GET,
+	STEP_KVM_SETTINGS_GET, STEP_KVM_SETTINGS_PUT, STEP_CHECK_KVM_SETTINGS};
 
 /* SPEC: maintenance.md 6 */
 static const enum step_id unconfigure_steps[] = {OPENING, STEP_UNCONFIGURE_ASK, STEP_UNCONFIGURE,
