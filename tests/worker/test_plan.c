@@ -9,6 +9,7 @@
 #include "worker/checkpoint.h"
 #include "worker/lease.h"
 #include "worker/plan.h"
+#include "worker/steps/steps.h"
 
 static void test_rows(void **state)
 {
@@ -127,9 +128,20 @@ static void test_lease(void **state)
 	assert_int_equal(lease_ttl(30000, 60000), 65000);
 }
 
+/* SPEC: directory.md 4.4, verified there against the tickets of a KDC */
+static void test_kerberos_master_key(void **state)
+{
+	(void)state;
+	struct secret key = {0}, password = {.data = (uint8_t *)"Obj-Passw0rd-1", .len = 14};
+	assert_int_equal(kerberos_master_key(&password, &key), 0);
+	assert_string_equal(secret_text(&key), "przbJu68WdjloUUxEi2fqQ==");
+	secret_free(&key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kerberos_master_key),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_print),

@@ -11,6 +11,27 @@
 #include "common/base/err.h"
 #include "common/crypto/password.h"
 
+/* The RFB password has exactly eight characters, of all four classes. */
+static void test_other_length(void **state)
+{
+	(void)state;
+	struct error err = {0};
+	struct secret value = {0}, again = {0}, master = {0};
+	struct uuid uuid = {{1}};
+	assert_int_equal(password_random_len(&value, 8, &err), 0);
+	assert_int_equal(value.len, 8);
+	assert_int_equal(password_check(&value, &err), 0);
+	assert_int_equal(password_random_len(&value, PASSWORD_LEN + 1, &err), E_LIMIT);
+	assert_int_equal(secret_set(&master, "0123456789abcdef0123456789abcdef", 32), 0);
+	assert_int_equal(password_derive_len(&value, &master, &uuid, "rfb", 8, &err), 0);
+	assert_int_equal(password_derive_len(&again, &master, &uuid, "rfb", 8, &err), 0);
+	assert_int_equal(value.len, 8);
+	assert_true(secret_equal(&value, &again));
+	secret_free(&value);
+	secret_free(&again);
+	secret_free(&master);
+}
+
 /*
  * Known answers, made apart from this code: openssl kdf -keylen 64 -kdfopt digest:SHA256
  * -kdfopt hexkey:0102..20 -kdfopt hexsalt:UUID -kdfopt info:muster/admin/0 HKDF, then bytes below
@@ -106,6 +127,7 @@ static void test_rule(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_other_length),
 		cmocka_unit_test(test_derived_known_answers),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_rule),
