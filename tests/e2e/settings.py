@@ -34,6 +34,12 @@ Row = collections.namedtuple("Row", "path place want")
 GENERAL, KVM, CONSENT = "AMT_GeneralSettings.", "IPS_KVMRedirectionSettingData.", "IPS_OptInService."
 KERBEROS = "AMT_KerberosSettingData."
 TLS = "AMT_TLSSettingData[InstanceID=Intel(r) AMT 802.3 TLS Settings]."
+PORT = "AMT_EthernetPortSettings[InstanceID=Intel(r) AMT Ethernet Port Settings 0]."
+WIFI_SERVICE = "AMT_WiFiPortConfigurationService."
+WIFI = "CIM_WiFiEndpointSettings[ElementName=office]."
+WIFI_8021X = "CIM_IEEE8021xSettings[ElementName=office]."
+WIRED = "IPS_IEEE8021xSettings."
+MPS, POLICY = "AMT_ManagementPresenceRemoteSAP[AccessInfo=mps.corp.example.com].", "AMT_RemoteAccessPolicyRule[PolicyRuleName=Periodic]."
 ROWS = [
     Row("tls.mutual", TLS + "MutualAuthentication", "true"),
     Row("tls.trusted_cns", TLS + "TrustedCN", "corp.example.com"),
@@ -67,7 +73,47 @@ ROWS = [
     Row("acl.users[].realms", "acl:dormant.Realms", "6,12"),
     Row("acl.users[].sid", f"acl:{SID}.KerberosUserSid", re.escape(sid_base64(SID))),
     Row("acl.others", "acl:stranger.DigestUsername", "-"),
+    Row("names.fqdn", GENERAL + "SharedFQDN", "false"),
+    Row("names.ddns", GENERAL + "DDNSUpdateEnabled", "true"),
+    Row("names.ddns_interval_min", GENERAL + "DDNSPeriodicUpdateInterval", "90"),
+    Row("names.ddns_ttl_s", GENERAL + "DDNSTTL", "600"),
+    Row("network.address", PORT + "DHCPEnabled", "false"),
+    Row("network.subnet_mask", PORT + "SubnetMask", "255.255.0.0"),
+    Row("network.gateway", PORT + "DefaultGateway", "127.16.0.254"),
+    Row("network.dns", PORT + "PrimaryDNS", "127.16.0.253"),
+    Row("network.vlan", PORT + "VLANTag", "7"),
+    Row("network.ipv6", "IPS_IPv6PortSettings.InterfaceIDType", "1"),
+    Row("wireless.state", "CIM_WiFiPort.EnabledState", "32769"),
+    Row("wireless.sync", WIFI_SERVICE + "localProfileSynchronizationEnabled", "3"),
+    Row("wireless.uefi_share", WIFI_SERVICE + "UEFIWiFiProfileShareEnabled", "true"),
+    Row("wireless.profiles[].name", WIFI + "ElementName", "office"),
+    Row("wireless.profiles[].ssid", WIFI + "SSID", "office-net"),
+    Row("wireless.profiles[].security", WIFI + "AuthenticationMethod", "7"),
+    Row("wireless.profiles[].encryption", WIFI + "EncryptionMethod", "4"),
+    Row("wireless.profiles[].priority", WIFI + "Priority", "2"),
+    Row("wireless.profiles[].psk_file", WIFI.replace("office", "lab") + "AuthenticationMethod", "32768"),
+    Row("wireless.profiles[].ieee8021x.protocol", WIFI_8021X + "AuthenticationProtocol", "2"),
+    Row("wireless.profiles[].ieee8021x.username", WIFI_8021X + "Username", "wifi-login"),
+    Row("wireless.profiles[].ieee8021x.roaming_identity", WIFI_8021X + "RoamingIdentity", "anonymous"),
+    Row("wireless.profiles[].ieee8021x.server_name", WIFI_8021X + "ServerCertificateName", "radius"),
+    Row("wireless.profiles[].ieee8021x.server_match", WIFI_8021X + "ServerCertificateNameComparison", "3"),
+    Row("wired.state", WIRED + "Enabled", "2|true"),
+    Row("wired.in_s0", WIRED + "AvailableInS0", "true"),
+    Row("wired.pxe_timeout_s", WIRED + "PxeTimeout", "300"),
+    Row("wired.ieee8021x.protocol", WIRED + "AuthenticationProtocol", "0"),
+    Row("wired.ieee8021x.username", WIRED + "Username", "amt-login"),
+    Row("wired.ieee8021x.server_name", WIRED + "ServerCertificateName", "radius"),
+    Row("remote_access.user_interface", "AMT_UserInitiatedConnectionService.EnabledState", "32771"),
+    Row("remote_access.servers[].address", MPS + "AccessInfo", "mps.corp.example.com"),
+    Row("remote_access.servers[].port", MPS + "Port", "4434"),
+    Row("remote_access.servers[].cn", MPS + "CN", "mps"),
+    Row("remote_access.policies[].trigger", POLICY + "Trigger", "2"),
+    Row("remote_access.policies[].tunnel_lifetime_s", POLICY + "TunnelLifeTime", "600"),
+    Row("remote_access.policies[].interval_s", POLICY + "ExtendedData", "AAAAAAAADhA="),
+    Row("remote_access.home_domains", "AMT_EnvironmentDetectionSettingData.DetectionStrings", "corp.example.com,lab.example.com"),
 ]
+# What AMT 8.0 renamed.
+OLDER = {"IPS_IEEE8021xSettings": "AMT_8021XProfile", "AvailableInS0": "ActiveInS0"}
 # Fields that no row can hold, and why.
 ELSEWHERE = {
     "tls.legacy": "how Muster talks", "tls.tls13": "how Muster talks", "tls.psk_dashes": "how Muster talks",
@@ -84,6 +130,36 @@ acl:
     - {{name: operator, role: help_desk, access: both, password: {{source: random}}}}
     - {{name: dormant, realms: [storage, network_time], access: local, enabled: false, password: {{source: random}}}}
     - {{sid: "{SID}", realms: [administration], access: network}}
+"""
+
+
+def with_network(profile, folder, root):
+    """The profile with everything of wire and air, and its secrets in files of that folder."""
+    for name, text in {"eap": "Switch!Pass1", "psk": "some wireless key", "mps": "Call!Home1"}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    return profile + f"""
+names: {{fqdn: dedicated, ddns: "on", ddns_interval_min: 90, ddns_ttl_s: 600}}
+network: {{address: static, subnet_mask: 255.255.0.0, gateway: 127.16.0.254, dns: [127.16.0.253], vlan: 7, ipv6: mac}}
+wireless:
+  state: always
+  sync: all
+  uefi_share: "on"
+  profiles:
+    - {{name: lab, ssid: lab-net, security: wpa3-sae, encryption: gcmp256, priority: 1, psk_file: {folder}/psk}}
+    - {{name: office, ssid: office-net, security: wpa2-8021x, priority: 2, ieee8021x: {{protocol: peap-mschapv2, username: wifi-login,
+       password_file: {folder}/eap, roaming_identity: true, server_name: radius, server_match: suffix, root_file: {root}}}}}
+wired:
+  state: "on"
+  in_s0: true
+  pxe_timeout_s: 300
+  ieee8021x: {{protocol: tls, username: amt-login, server_name: radius, server_match: full, root_file: {root}}}
+remote_access:
+  state: "on"
+  user_interface: both
+  servers: [{{address: mps.corp.example.com, cn: mps, port: 4434, username: mps-login, password_file: {folder}/mps, root_file: {root}}}]
+  policies: [{{trigger: periodic, interval_s: 3600, tunnel_lifetime_s: 600, servers: [mps.corp.example.com]}}]
+  home_domains: [corp.example.com, lab.example.com]
 """
 
 
@@ -180,6 +256,8 @@ class Reader:
             return "" if rest in self.calls else None
         match = re.fullmatch(r"(\w+)(?:\[(\w+)=(.*)\])?\.(\w+)", place)
         cls, key, chosen, member = match.groups()
+        if cls in OLDER and int(self.device.amt.removeprefix("amt").removesuffix("std")) < 8:
+            cls, member = OLDER[cls], OLDER.get(member, member)
         if not key:
             return self.member(self.ask(TRANSFER + "Get", cls), member)
         values = [self.member(i, member) for i in self.items(cls) if self.member(i, key) == chosen]

@@ -46,8 +46,9 @@ class Crash(harness.SiteTest):
         cls.folder = tempfile.TemporaryDirectory(prefix="muster-console-")
         cls.addClassCleanup(cls.folder.cleanup)
         root, cert, key = settings.make_console(pathlib.Path(cls.folder.name))
+        profile = settings.with_network(test_settings.Settings.BASE + settings.PROFILE, pathlib.Path(cls.folder.name), root)
         cls.console = ("--cert", str(cert), "--key", str(key))
-        cls.SITE = {"devices": cls.n, "seed": 11, "workers": 1, "profile": settings.with_mutual(test_settings.Settings.BASE + settings.PROFILE, root),
+        cls.SITE = {"devices": cls.n, "seed": 11, "workers": 1, "profile": settings.with_mutual(profile, root),
                     "conf": {"test": {"crashes": ""}, "worker": {"run_lease_ms": 8000, "console": {"chain": str(cert), "key": str(key)}}}}
         site = harness.Site(cls.build, **cls.SITE)
         cls.site = site

@@ -219,19 +219,23 @@ static const struct profile_policy *missing_policy(const struct session *s)
 /* ---- lists -------------------------------------------------------------------------------------
  */
 
-enum build mps_list_build(struct session *s, struct wsman_request *rq)
+/* The classes are of AMT 4.0; each row says so of its own. */
+static bool too_old(struct session *s)
 {
 	unsigned major = SINCE;
+	if (sscanf(s->ck.amt, "%u", &major) == 1 && major < SINCE)
+		setting_lacks(s, "from AMT 4.0 on");
+	return major < SINCE;
+}
+
+enum build mps_list_build(struct session *s, struct wsman_request *rq)
+{
 	(void)rq;
 	s->o.mps = NULL;
 	s->o.policies = NULL;
 	s->o.cira_listed = false;
-	if (s->profile->remote_access.state == PROFILE_KEEP)
+	if (s->profile->remote_access.state == PROFILE_KEEP || too_old(s))
 		return BUILD_SKIP;
-	if (sscanf(s->ck.amt, "%u", &major) == 1 && major < SINCE) {
-		setting_lacks(s, "from AMT 4.0 on");
-		return BUILD_SKIP;
-	}
 	return BUILD_SEND;
 }
 
@@ -277,6 +281,8 @@ enum build policy_list_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
 	s->o.policies = NULL;
+	if (!s->o.cira_listed && s->profile->remote_access.state != PROFILE_KEEP)
+		(void)too_old(s);
 	return s->o.cira_listed ? BUILD_SEND : BUILD_SKIP;
 }
 
