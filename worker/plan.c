@@ -245,6 +245,8 @@ const struct step step_table[N_STEPS] = {
 	LIST(STEP_CHECK_APPLIES, "check.applies", APPLIES, cira_check_applies),
 	MADE(STEP_CHECK_CIRA, "check.cira", KIND_LOCAL, "servers and policies as written",
 		.build = cira_check_build),
+	MADE(STEP_CLEAN_AGAIN, "clean.again", KIND_LOCAL, "what was still in use before",
+		.effect = EFFECT_SET, .build = clean_again_build),
 	MADE(STEP_ROOTS_DECIDE, "roots.decide", KIND_LOCAL, "which roots it lacks",
 		.build = roots_decide_build),
 	CALL(STEP_ROOT_ADD, "root.add", EFFECT_SET, PKM, "AddTrustedRootCertificate", root_add,
@@ -339,7 +341,7 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 		STEP_POLICY_LIST, STEP_APPLIES_LIST, STEP_CIRA_DECIDE, STEP_POLICY_DELETE,      \
 		STEP_MPS_DELETE, STEP_MPS_ADD, STEP_POLICY_ADD, STEP_USER_INTERFACE_GET,        \
 		STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, STEP_PORT_GET,           \
-		STEP_PORT_PUT, STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT
+		STEP_PORT_PUT, STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT, STEP_CLEAN_AGAIN
 #define CHECK_NETWORKS                                                                             \
 	STEP_CHECK_MPS, STEP_CHECK_POLICY, STEP_CHECK_APPLIES, STEP_CHECK_CIRA, STEP_CHECK_WIFI,   \
 		STEP_CHECK_WIFI_PORT, STEP_CHECK_WIFI_SERVICE, STEP_CHECK_WIRED,                   \

@@ -118,6 +118,7 @@ struct observed {
 	bool cira_listed, cira_written;
 	char own_address[NET_ADDR_TEXT_MAX];          /* under which it is reached, without port */
 	bool power_written;                           /* to be read again */
+	bool clean_left, cleaned_again;               /* a deletion was refused; see clean.c */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */
 };
 

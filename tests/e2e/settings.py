@@ -112,6 +112,8 @@ ROWS = [
     Row("remote_access.policies[].interval_s", POLICY + "ExtendedData", "AAAAAAAADhA="),
     Row("remote_access.home_domains", "AMT_EnvironmentDetectionSettingData.DetectionStrings", "corp.example.com,lab.example.com"),
 ]
+# A lack that is told by what it needs.
+NEEDS = {"CIM_IEEE8021xSettings": "CIM_WiFiEndpointSettings"}
 # What AMT 8.0 renamed.
 OLDER = {"IPS_IEEE8021xSettings": "AMT_8021XProfile", "AvailableInS0": "ActiveInS0"}
 # Fields that no row can hold, and why.

@@ -70,7 +70,7 @@ class Settings(harness.SiteTest):
         member = place.rpartition(".")[2]
         for line in record["differences"].splitlines():
             have = line.split("\t")
-            if have[0] == cls and have[3].startswith("not applicable: ") and (not have[1] or member in have[1]):
+            if have[0] in (cls, settings.NEEDS.get(cls)) and have[3].startswith("not applicable: ") and (not have[1] or member in have[1]):
                 return have[3].removeprefix("not applicable: ")
         return None
 

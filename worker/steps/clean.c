@@ -98,9 +98,21 @@ struct verdict clean_refused(struct session *s, enum wsman_reaction reaction)
 {
 	if (reaction == WSMAN_REACT_BUSY)
 		return (struct verdict){.kind = VERDICT_FAIL};
+	s->o.clean_left = true;
 	if (s->row->build == clean_cert_build)
 		forget(&s->o.certs, s->o.clean_handle);
 	else
 		forget(&s->o.keys, s->o.clean_handle);
 	return v_again(0);
+}
+
+/* 802.1x or remote access may have held the old certificate, and use the new one since: look once
+ * more. What was written before is compared again on the way. */
+enum build clean_again_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	if (!s->o.clean_left || s->o.cleaned_again)
+		return BUILD_SKIP;
+	s->o.cleaned_again = true;
+	return build_verdict(s, v_goto(STEP_CERT_LIST));
 }

@@ -71,6 +71,7 @@ STEP_FN_(promote);
 STEP_FN_(clean_cert);
 STEP_FN_(clean_key);
 struct verdict clean_refused(struct session *s, enum wsman_reaction reaction);
+enum build clean_again_build(struct session *s, struct wsman_request *rq);
 enum build clean_decide_build(struct session *s, struct wsman_request *rq);
 enum build general_compare_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(setting_get);
