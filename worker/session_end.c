@@ -11,7 +11,8 @@
 #include "worker/session_int.h"
 
 #define SERIAL_HEX_MAX 64
-#define FIELDS_MAX     24
+#define FIELDS_MAX     26
+#define DAY_MS         (24ull * 3600 * 1000)
 
 /* ---- memory -------------------------------------------------------------------------------------
  */
@@ -104,6 +105,7 @@ struct record {
 	struct store_field fields[FIELDS_MAX];
 	size_t n;
 	char marks[MARKS_TEXT_MAX + 1];
+	char renew_before[24]; /* ms; "" = as the site says */
 	char tries[16], serial[SERIAL_HEX_MAX + 1], cert_end[24];
 };
 
@@ -196,6 +198,11 @@ static void record_success(struct session *s, struct record *r)
 	add(r, "cert_fp", s->cert_fp);
 	add(r, "cert_serial", r->serial);
 	add(r, "cert_end", r->cert_end);
+	r->renew_before[0] = '\0';
+	if (s->profile->tls.renew_before_days)
+		snprintf(r->renew_before, sizeof r->renew_before, "%llu",
+			s->profile->tls.renew_before_days * DAY_MS);
+	set(r, "renew_before", r->renew_before);
 	add(r, "realm", s->ck.realm);
 	clear(r, "pw_tries"); /* the right one is known now */
 	add(r, "rehello", s->profile->rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");

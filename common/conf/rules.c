@@ -302,7 +302,7 @@ static bool in_subnet(const char *address, const char *subnet)
 	if (subnet_parse(address, a, &host) != len)
 		return false;
 	for (unsigned bit = 0; bit < prefix; bit++)
-		if ((a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8) & 1u)
+		if (((unsigned)(a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8)) & 1u)
 			return false;
 	return true;
 }

@@ -76,7 +76,7 @@ struct store_blob {
 
 /* One field of a device record to set; value.len 0 deletes it. Settable: fqdn profile ou amt port
  * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries tags wave
- * cert_end inv diff marks;
+ * cert_end inv diff marks renew_before;
  * rehello
  * ("auto" = a Hello after done starts a new generation without approval); unconf ("1" = we
  * unconfigured it ourselves: same; cleared by the next generation, and by a finish that does not

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/codec.h"
 
@@ -321,7 +322,9 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 		wire[0] ^= d->fault == FAKE_UUID;
 		base64(&inner, "UUID", wire, sizeof wire);
 	} else if (strcmp(rq->method, "GetLowAccuracyTimeSynch") == 0) {
-		buf_adds(&inner, "<h:Ta0>1704586865</h:Ta0>");
+		/* Setup has set it right. */
+		buf_addf(&inner, "<h:Ta0>%lld</h:Ta0>",
+			d->configured ? (long long)time(NULL) : 1704586865LL);
 	} else if (strcmp(rq->method, "SetAdminAclEntryEx") == 0) {
 		d->nonce++; /* an ACL change ends the logins. SPEC: wsman.md 3.2 */
 		if (d->keep_password)

@@ -36,6 +36,7 @@ end
 -- When the certificate is to be renewed: early enough, for the first one anywhere in its life.
 local function renew_due(dev, uuid, before, now, first)
 	local ends = tonumber(call('HGET', dev, 'cert_end'))
+	before = tonumber(call('HGET', dev, 'renew_before')) or before -- of its profile
 	if not ends or before == 0 then
 		return nil
 	end
