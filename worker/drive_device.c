@@ -131,11 +131,30 @@ static void take_later_leaf(struct session *s, X509 *leaf, const struct devcert_
 {
 	unsigned char *der = NULL;
 	int len = i2d_X509(leaf, &der);
+	char fp[DEVCERT_FP_HEX + 1];
 	if (len > 0)
-		s->leaf_fault = devcert_check_issued(der, (size_t)len, want, s->cert_fp, NULL);
+		s->leaf_fault = devcert_check_issued(der, (size_t)len, want, fp, NULL);
+	if (s->leaf_fault == DEVCERT_OK) { /* the record is to name its serial and its end, too */
+		memcpy(s->cert_fp, fp, sizeof fp);
+		s->ck.certificate.len = 0;
+		if (buf_add(&s->ck.certificate, der, (size_t)len) < 0)
+			s->leaf_fault = DEVCERT_MALFORMED;
+	}
 	OPENSSL_free(der);
 	LOG_WARN("leaf.not_on_record", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
 		KV_BOOL("ours", s->leaf_fault == DEVCERT_OK));
+}
+
+/* In service the certificate on record is known byte for byte: that its name is of yesterday is for
+ * upkeep to mend. SPEC: maintenance.md 5 */
+static void note_name(struct session *s, X509 *leaf)
+{
+	s->o.old_name[0] = '\0';
+	if (s->leaf_fault != DEVCERT_WRONG_NAME || s->kind == JOB_SETUP)
+		return;
+	X509_NAME_get_text_by_NID(
+		X509_get_subject_name(leaf), NID_commonName, s->o.old_name, sizeof s->o.old_name);
+	s->leaf_fault = DEVCERT_OK;
 }
 
 /* Setup: any certificate is taken and its fingerprint kept. Configured: ours, byte for byte, and
@@ -152,6 +171,7 @@ static int on_verify(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error
 		.now_s = (int64_t)(clock_wall_ms() / 1000)};
 	const char *old = s->plan == PLAN_RENEW ? s->old_fp : NULL;
 	s->leaf_fault = devcert_check_presented(leaf, s->cert_fp, old, &want, err);
+	note_name(s, leaf); /* of the very one on record only */
 	if (s->leaf_fault == DEVCERT_NOT_INSTALLED && s->kind != JOB_SETUP && !s->ck.commits)
 		take_later_leaf(s, leaf, &want);
 	return s->leaf_fault == DEVCERT_OK ? 0 : E_TLS;

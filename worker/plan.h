@@ -132,6 +132,7 @@ enum step_id {
 	STEP_CHECK_WEBUI,
 	STEP_CHECK_POWER,
 	/* upkeep */
+	STEP_NAME_DECIDE,
 	STEP_RENEW_DECIDE,
 	STEP_RENEW_PROVE,
 	STEP_ROTATE_MAKE,
@@ -199,7 +200,8 @@ enum step_id {
 enum plan_id {
 	PLAN_SETUP,
 	PLAN_ADMIN,
-	PLAN_RENEW,       /* ends in PLAN_ADMIN, which proves the new certificate and cleans up */
+	PLAN_RENEW,       /* ends in PLAN_ADMIN, which proves the new certificate, cleans up, and
+			     writes the name that moved */
 	PLAN_ROTATE,      /* two turns: the second logs in with the new password */
 	PLAN_UNCONFIGURE, /* the connection's end is its goal */
 	PLAN_INVENTORY,

@@ -142,24 +142,28 @@ static void session_run(struct session *s)
 		session_drive(s);
 }
 
+/* What an upkeep job runs. Setup is not in it: see session_drive(). */
+static const struct {
+	enum plan_id plan;
+	bool dry;
+	bool named; /* the device gets the name that its sources say today */
+} upkeep[JOB_KINDS] = {
+	[JOB_MAINTAIN] = {PLAN_ADMIN, .named = true},
+	[JOB_CHECK] = {PLAN_ADMIN, .dry = true, .named = true},
+	[JOB_RENEW] = {PLAN_RENEW, .named = true},
+	[JOB_ROTATE] = {PLAN_ROTATE},
+	[JOB_UNCONFIGURE] = {PLAN_UNCONFIGURE},
+	[JOB_INVENTORY] = {PLAN_INVENTORY},
+};
+
 void session_drive(struct session *s)
 {
-	/* What an upkeep job runs. Setup is not in it: see below. */
-	static const struct {
-		enum plan_id plan;
-		bool dry;
-	} upkeep[JOB_KINDS] = {
-		[JOB_MAINTAIN] = {PLAN_ADMIN, false},
-		[JOB_CHECK] = {PLAN_ADMIN, true},
-		[JOB_RENEW] = {PLAN_RENEW, false},
-		[JOB_ROTATE] = {PLAN_ROTATE, false},
-		[JOB_UNCONFIGURE] = {PLAN_UNCONFIGURE, false},
-		[JOB_INVENTORY] = {PLAN_INVENTORY, false},
-	};
+	/* An earlier visit had a certificate of the new name on its way: either may be in use. */
+	bool renewing = s->kind == JOB_MAINTAIN && s->ck.public_key.len > 0;
 	s->life = LIFE_RUN;
 	s->dry = upkeep[s->kind].dry;
 	if (s->kind != JOB_SETUP)
-		drive_plan(s, upkeep[s->kind].plan);
+		drive_plan(s, renewing ? PLAN_RENEW : upkeep[s->kind].plan);
 	else /* SPEC: provisioning.md 7: after a commit was sent, look at the configured side first.
 	      */
 		drive_plan(s, s->ck.commits && s->cert_fp[0] ? PLAN_ADMIN : PLAN_SETUP);
@@ -225,6 +229,41 @@ static void on_resolved(const struct resolve_answer *a, void *arg)
 			a->result == RESOLVE_WAIT ? "unknown_device" : "resolve_failed", a->reason);
 }
 
+/* The name may have moved since the setup; the rest of the answer is for setup. A device of which
+ * no source knows any more keeps its name. SPEC: maintenance.md 5 */
+static void on_name(const struct resolve_answer *a, void *arg)
+{
+	struct session *s = arg;
+	s->question = NULL;
+	if (s->life != LIFE_RESOLVE)
+		return;
+	if (s->stopping) {
+		session_release(s);
+		return;
+	}
+	if (a->result == RESOLVE_FOUND && strcasecmp(a->fqdn, s->ck.fqdn) != 0) {
+		LOG_INFO("name.moved", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+			KV_STR("was", s->ck.fqdn), KV_STR("is", a->fqdn),
+			KV_STR("source", a->source));
+		memcpy(s->ck.fqdn, a->fqdn, sizeof s->ck.fqdn);
+	}
+	session_run(s);
+}
+
+static void ask(struct session *s, resolve_cb cb)
+{
+	struct resolve_facts facts = {.uuid = s->uuid,
+		.address = s->device.addr,
+		.hello = s->hello_raw,
+		.hello_len = s->hello_len,
+		.amt = s->ck.amt,
+		.kind = s->kind};
+	s->life = LIFE_RESOLVE;
+	struct resolve_question *q = resolve_ask(s->w->resolver, &facts, cb, s);
+	if (q) /* NULL: answered already, and the session may be gone */
+		s->question = q;
+}
+
 /* A device in service is who its record says, and keeps its profile unless the job names another.
  */
 static void recall(struct session *s)
@@ -240,7 +279,10 @@ static void recall(struct session *s)
 		return;
 	}
 	session_use_profile(s, p);
-	session_run(s);
+	if (upkeep[s->kind].named)
+		ask(s, on_name);
+	else
+		session_run(s);
 }
 
 static void resolve(struct session *s)
@@ -249,12 +291,6 @@ static void resolve(struct session *s)
 		recall(s);
 		return;
 	}
-	struct resolve_facts facts = {.uuid = s->uuid,
-		.address = s->device.addr,
-		.hello = s->hello_raw,
-		.hello_len = s->hello_len,
-		.amt = s->ck.amt};
-	s->life = LIFE_RESOLVE;
 	/* A device that has our password keeps the name that it was given with it. */
 	const struct profile *p = s->ck.passwords_sent && s->ck.fqdn[0]
 					  ? profile_set_find(&s->w->profiles, s->ck.profile)
@@ -265,9 +301,7 @@ static void resolve(struct session *s)
 		session_run(s);
 		return;
 	}
-	struct resolve_question *q = resolve_ask(s->w->resolver, &facts, on_resolved, s);
-	if (q) /* NULL: answered already, and the session may be gone */
-		s->question = q;
+	ask(s, on_resolved);
 }
 
 /* ---- begin

@@ -117,6 +117,7 @@ struct observed {
 	struct policy_entry *policies;
 	bool cira_listed, cira_written;
 	char own_address[NET_ADDR_TEXT_MAX];          /* under which it is reached, without port */
+	char old_name[RESOLVE_FQDN_MAX + 1];          /* of the leaf, if not today's; else "" */
 	bool power_written;                           /* to be read again */
 	bool clean_left, cleaned_again;               /* a deletion was refused; see clean.c */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */

@@ -153,7 +153,9 @@ static void record_visit(struct session *s, struct record *r)
 	add(r, "setup_fp", s->device_fp);
 	add(r, "tlsp", s->tlsp_known ? tls_profile_name(s->tlsp) : NULL);
 	add(r, "seen12", s->device.seen12 ? "1" : NULL);
-	add(r, "fqdn", s->ck.fqdn);
+	/* A new name is the device's as soon as it may have the certificate of it. */
+	if (s->kind == JOB_SETUP || s->ending == END_FINISH || s->ck.certificate.len)
+		add(r, "fqdn", s->ck.fqdn);
 	add(r, "profile", s->ck.profile);
 	add(r, "ou", s->ck.ou);
 	add(r, "setup_fp3", s->device.fp3);

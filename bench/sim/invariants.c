@@ -312,6 +312,22 @@ static void names(struct verify *v, struct v_device *d)
 		verify_violation(v, d, "names", "the device is called %s", fqdn);
 }
 
+/* Renamed before its certificate was. SPEC: maintenance.md 5 */
+static void name_order(struct verify *v, struct v_device *d)
+{
+	json_t *line;
+	size_t i;
+	json_array_foreach(d->lines, i, line)
+	{
+		const char *note = v_text(line, "note");
+		if (strcmp(v_text(line, "call"), "AMT_GeneralSettings.Put") == 0 &&
+			strncmp(note, "denied ", 7) == 0)
+			verify_violation(v, d, "names",
+				"it was called %s while its certificate had another name",
+				note + 7);
+	}
+}
+
 /* Final state equals the profile. SPEC: README ruling 54 */
 static void profile(struct verify *v, struct v_device *d)
 {
@@ -361,5 +377,6 @@ void invariants_check(struct verify *v, struct v_device *d)
 	password(v, d);
 	mebx(v, d);
 	certificate_good(v, d);
+	name_order(v, d);
 	profile(v, d);
 }

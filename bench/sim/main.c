@@ -55,6 +55,7 @@ enum {
 	K_PROFILE,
 	K_RECORDS,
 	K_CA,
+	K_NAMES,
 	K_JSON,
 	K_ENDS,
 };
@@ -131,6 +132,8 @@ static const struct argp_option verify_options[] = {
 	{"records", K_RECORDS, "FILE", 0, "JSON lines of the server's records, - = stdin", 0},
 	{"ca-bundle", K_CA, "FILE", 0, "roots and issuers of device certificates; may repeat", 0},
 	{"profile", K_PROFILE, "FILE", 0, "what the devices shall look like", 0},
+	{"names", K_NAMES, "FILE", 0,
+		"what they shall be called: uuid,name lines; else as the run says", 0},
 	{"json", K_JSON, NULL, 0, "print the report as JSON", 0},
 	{0},
 };
@@ -264,6 +267,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case K_ANY_SID: o->any_sid = true; break;
 	case K_UNKNOWN: o->unknown_ok = true; break;
 	case K_PROFILE: a->profile = a->verify.profile = arg; break;
+	case K_NAMES: a->verify.names = arg; break;
 	case K_RECORDS: a->verify.records = arg; break;
 	case K_JSON: a->verify.json = true; break;
 	case K_CA:

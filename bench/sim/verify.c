@@ -2,6 +2,8 @@
 /* Reading the evidence; see verify.h. */
 #include "bench/sim/verify.h"
 
+#include "common/base/uuid.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <openssl/pem.h>
@@ -175,6 +177,25 @@ static int take_record(struct verify *v, const char *text, size_t len)
 	return 0;
 }
 
+/* "uuid,name,...": what the device is to be called at the end of the run. */
+static int take_name(struct verify *v, const char *text, size_t len)
+{
+	char uuid[UUID_TEXT_LEN + 1], name[256];
+	json_t *i;
+	size_t n;
+	(void)len;
+	if (sscanf(text, "%36[^,],%255[^,\r\n]", uuid, name) != 2)
+		return 0;
+	json_object_set_new(v->names, uuid, json_string(name));
+	json_array_foreach(json_object_get(v->by_uuid, uuid), n, i)
+	{
+		struct v_device *d = peer(v, i);
+		if (d)
+			d->fqdn = v_text(v->names, uuid);
+	}
+	return 0;
+}
+
 static int each_line(struct verify *v, FILE *f, int (*fn)(struct verify *, const char *, size_t))
 {
 	char *line = NULL;
@@ -250,8 +271,10 @@ static void count_peers(struct verify *v)
 
 int verify_load(struct verify *v, const struct verify_opts *o, struct error *err)
 {
-	*v = (struct verify){
-		.by_id = json_object(), .by_uuid = json_object(), .violations = json_array()};
+	*v = (struct verify){.by_id = json_object(),
+		.by_uuid = json_object(),
+		.names = json_object(),
+		.violations = json_array()};
 	for (size_t i = 0; i < o->n_ledgers; i++) {
 		size_t before = v->n;
 		v->ledger = (unsigned)i;
@@ -265,6 +288,8 @@ int verify_load(struct verify *v, const struct verify_opts *o, struct error *err
 		TRY(profile_load_file(&v->profile, o->profile, NULL, err));
 		v->have_profile = true;
 	}
+	if (o->names)
+		TRY(read_file(v, o->names, take_name, err));
 	if (o->records) {
 		TRY(read_file(v, o->records, take_record, err));
 		v->have_records = true;
@@ -287,6 +312,7 @@ void verify_free(struct verify *v)
 	free(v->devices);
 	json_decref(v->by_id);
 	json_decref(v->by_uuid);
+	json_decref(v->names);
 	json_decref(v->violations);
 	X509_STORE_free(v->store);
 	*v = (struct verify){0};

@@ -25,6 +25,7 @@ struct verify_opts {
 	size_t n_ledgers;
 	const char *records; /* NULL = none, "-" = standard input */
 	const char *profile; /* NULL = not compared */
+	const char *names;   /* NULL = those of the run; else a table of the names of today, CSV */
 	const char *ca[VERIFY_CA_MAX];
 	size_t n_ca;
 	const char *ends; /* NULL; a file for one line per device: what became of it */
@@ -58,6 +59,7 @@ struct verify {
 	bool have_records, have_profile, ended;
 	struct profile profile;
 	X509_STORE *store;
+	json_t *names;      /* uuid -> name, of opts.names; the devices borrow them */
 	json_t *violations; /* array of objects */
 	uint64_t bad_lines; /* evidence that could not be read: no verdict without it */
 	uint64_t strangers; /* records of devices that no ledger knows */

@@ -29,6 +29,9 @@
 #define CALL(fence)                               \
 	"{\"t\":10,\"ev\":\"call\",\"d\":\"" UUID \
 	"\",\"call\":\"AMT_GeneralSettings.Put\",\"job\":\"j\",\"fence\":" fence ",\"rv\":0}\n"
+#define DENIED                                    \
+	"{\"t\":10,\"ev\":\"call\",\"d\":\"" UUID \
+	"\",\"call\":\"AMT_GeneralSettings.Put\",\"rv\":0,\"note\":\"denied a.b\"}\n"
 #define DONE     "{\"t\":90000,\"ev\":\"state\",\"d\":\"" UUID "\",\"from\":1,\"to\":2,\"gen\":1}\n"
 #define END      "{\"t\":99,\"ev\":\"end\"}\n"
 #define PASSWORD "P@ssw0rd1!"
@@ -253,11 +256,36 @@ static void test_rules(void **state)
 		{"profile", .member = "tls", .value = "false"},
 		{"profile", .member = "redir_listener", .value = "false"},
 		{"names", .member = "host", .value = "\"pc999999\""},
+		{"names", .lines = CALL("7") DONE DENIED},
 		{"clock", .member = "clock_off_s", .value = "3600"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++)
 		judge(&wrongs[i]);
+}
+
+/* The name may have moved since the run began: judged by the table of today. */
+static void test_names_of_today(void **state)
+{
+	(void)state;
+	static char text[32768], final[16384], names[80];
+	static const char *const rules[] = {"certificate", "certificate", "names"};
+	good_final(final, sizeof final, NULL, NULL);
+	snprintf(text, sizeof text, "%s%s%s%s%s", HEAD, HELLO, CALL("7") DONE, final, END);
+	write_text(ledger, text);
+	snprintf(names, sizeof names, "%s/names.csv", dir);
+	write_text(names, "uuid,fqdn,profile\n" UUID ",moved.corp.example.com,default\n");
+	struct verify_opts o = {
+		.ledgers = {ledger}, .n_ledgers = 1, .profile = profile_file, .names = names};
+	struct verify v;
+	struct error err = {0};
+	assert_int_equal(verify_load(&v, &o, &err), 0);
+	verify_judge(&v);
+	assert_int_equal(json_array_size(v.violations), 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(v_text(json_array_get(v.violations, i), "rule"), rules[i]);
+	verify_free(&v);
+	unlink(names);
 }
 
 /* A device without KVM cannot have it on. */
@@ -412,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_names_of_today),
 		cmocka_unit_test(test_absent_feature_is_no_fault),
 		cmocka_unit_test(test_without_records),
 		cmocka_unit_test(test_rules_without_records),

@@ -252,7 +252,7 @@ static void test_hook_json(void **state)
 	assert_int_equal(x.a.otp_len, 8);
 	static const char *const keys[] = {"\"v\":1", "\"uuid\":\"" UUID_A "\"",
 		"\"address\":\"10.1.2.3\"", "\"hello_version\":2", "\"pid\":\"00010004\"",
-		"\"retry\":3", "\"hashes\":[]", "\"amt\":\"12.0.67\""};
+		"\"retry\":3", "\"hashes\":[]", "\"amt\":\"12.0.67\"", "\"kind\":\"setup\""};
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		if (!strstr(seen(), keys[i]))
 			fail_msg("the hook was not told %s but %s", keys[i], seen());
@@ -267,7 +267,7 @@ static void test_hook_args(void **state)
 	assert_string_equal(x.a.profile, "p2");
 	assert_string_equal(seen(),
 		"uuid=" UUID_A "\naddress=10.1.2.3\nhello_version=2\npid=00010004\n"
-		"amt=12.0.67\n");
+		"amt=12.0.67\nkind=setup\n");
 }
 
 static void test_hook_moods(void **state)

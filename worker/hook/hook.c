@@ -21,7 +21,7 @@ static const struct {
 	const char *name;
 	const char *args[HOOK_ARGS_MAX];
 } moments[N_HOOK_MOMENTS] = {
-	[HOOK_ON_HELLO] = {"on-hello", {"uuid", "address", "hello_version", "pid", "amt"}},
+	[HOOK_ON_HELLO] = {"on-hello", {"uuid", "address", "hello_version", "pid", "amt", "kind"}},
 	[HOOK_AFTER_CONFIGURE] = {"after-configure", EVENT_ARGS},
 	[HOOK_BEFORE_UNCONFIGURE] = {"before-unconfigure", EVENT_ARGS},
 	[HOOK_AFTER_UNCONFIGURE] = {"after-unconfigure", EVENT_ARGS},

@@ -31,10 +31,10 @@ json_t *hook_text_facts(const struct resolve_facts *f)
 	hello_decode(f->hello, f->hello_len, &h); /* the listener has judged it already */
 	uuid_text(&f->uuid, uuid);
 	net_addr_host_text(&f->address, address);
-	return json_pack("{s:i, s:s, s:s, s:i, s:s?, s:i, s:o, s:s?}", "v", 1, "uuid", uuid,
+	return json_pack("{s:i, s:s, s:s, s:i, s:s?, s:i, s:o, s:s?, s:s}", "v", 1, "uuid", uuid,
 		"address", address, "hello_version", (int)h.version, "pid", h.pid[0] ? h.pid : NULL,
 		"retry", (int)h.retry_count, "hashes", hashes_json(&h), "amt",
-		f->amt && f->amt[0] ? f->amt : NULL);
+		f->amt && f->amt[0] ? f->amt : NULL, "kind", job_kind_name(f->kind));
 }
 
 static void say(struct resolve_answer *a, enum resolve_result result, const char *fmt, ...)

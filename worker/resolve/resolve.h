@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/job_kind.h"
 #include "common/base/uuid.h"
 #include "common/net/addr.h"
 
@@ -54,7 +55,8 @@ struct resolve_facts {
 	struct net_addr address;
 	const uint8_t *hello; /* raw message; copied */
 	size_t hello_len;
-	const char *amt; /* firmware version from an earlier visit, or NULL */
+	const char *amt;    /* firmware version from an earlier visit, or NULL */
+	enum job_kind kind; /* what it is asked for; of an upkeep job there is no Hello */
 };
 
 typedef void (*resolve_cb)(const struct resolve_answer *answer, void *arg);

@@ -3,14 +3,32 @@
  * NETWORK: what a profile wants of the wired port, of IPv6 and of the device's own name. How it is
  * read, compared and written: setting.c. SPEC: provisioning.md 4 NETWORK
  */
+#include <strings.h>
+
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
 #define IPV6_RANDOM 0u /* InterfaceIDType */
 #define IPV6_MAC    1u
 
+/* Letter case is the device's affair. */
+static void name_wish(struct wishes *w, const char *property, const char *want)
+{
+	const char *have = wsman_node_text(w->have, property);
+	wish_text(w, property, want && have && strcasecmp(have, want) == 0 ? have : want);
+}
+
+/* Its own name as its sources say it today; the resolver has checked that there is a dot. */
+static void own_name(struct wishes *w)
+{
+	const char *fqdn = w->s->ck.fqdn, *dot = strchr(fqdn, '.');
+	name_wish(w, "HostName", arena_printf(&w->s->keep, "%.*s", (int)(dot - fqdn), fqdn));
+	name_wish(w, "DomainName", dot + 1);
+}
+
 void names_wish(struct wishes *w)
 {
+	own_name(w);
 	const struct profile_names *n = &w->s->profile->names;
 	bool shared = n->fqdn == PROFILE_FQDN_SHARED;
 	if (!shared || wsman_node_child(w->have, "SharedFQDN")) { /* older firmware shares it */

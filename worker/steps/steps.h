@@ -20,6 +20,7 @@ enum build otp_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(clock_get);
 STEP_FN_(clock_set);
 STEP_FN_(name_put);
+enum build name_decide_build(struct session *s, struct wsman_request *rq);
 struct verdict name_put_fault(struct session *s, enum wsman_reaction reaction);
 STEP_FN_(mebx_set);
 struct verdict mebx_set_refused(struct session *s, uint32_t rv);

@@ -139,11 +139,11 @@ enum build revoke_build(struct session *s, struct wsman_request *rq)
 	return revoke_recorded(s, CA_REASON_CESSATION);
 }
 
-/* Of a renewal: the device shows the new one, has been cleaned of the old one, and s->serial is
- * still that of the record. */
+/* The device shows another one than the record says, and has been cleaned of the old one; s->serial
+ * is still that of the record. */
 enum build revoke_old_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
-	bool renewed = s->kind == JOB_RENEW && s->cert_fp[0] && strcmp(s->cert_fp, s->old_fp) != 0;
+	bool renewed = s->kind != JOB_SETUP && s->cert_fp[0] && strcmp(s->cert_fp, s->old_fp) != 0;
 	return renewed ? revoke_recorded(s, CA_REASON_SUPERSEDED) : BUILD_SKIP;
 }
