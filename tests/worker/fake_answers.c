@@ -324,7 +324,10 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	} else if (strcmp(rq->method, "GetLowAccuracyTimeSynch") == 0) {
 		/* Setup has set it right. */
 		buf_addf(&inner, "<h:Ta0>%lld</h:Ta0>",
-			d->configured ? (long long)time(NULL) : 1704586865LL);
+			d->configured ? (long long)time(NULL) + d->clock_off_s : 1704586865LL);
+	} else if (strcmp(rq->method, "SetHighAccuracyTimeSynch") == 0) {
+		d->clock_off_s = 0;
+		d->n_clock_sets++;
 	} else if (strcmp(rq->method, "SetAdminAclEntryEx") == 0) {
 		d->nonce++; /* an ACL change ends the logins. SPEC: wsman.md 3.2 */
 		if (d->keep_password)

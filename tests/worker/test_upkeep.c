@@ -131,6 +131,48 @@ static void test_lacks_property(void **state)
 		"AMT_GeneralSettings\tIdleWakeTimeout\t\tnot applicable: " NOT_THERE "\n");
 }
 
+/* A clock is set when it is off by more than the profile allows, either way; a dry run says so. */
+static void test_clock(void **state)
+{
+	(void)state;
+	static const struct {
+		int off_s;
+		unsigned sets;
+	} clocks[] = {{0, 0}, {40, 0}, {-40, 0}, {90, 1}, {-90, 1}};
+	for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
+		in_service();
+		w.profiles.items[0]->time.max_drift_s = 60;
+		dev.n_clock_sets = 0;
+		dev.clock_off_s = clocks[i].off_s;
+		upkeep("check", "");
+		assert_done();
+		assert_int_equal(dev.n_clock_sets, 0);
+		bool said = strstr(fake_store_field("diff"), "\tTa0\t") != NULL;
+		assert_int_equal(said, clocks[i].sets);
+		upkeep("maintain", "");
+		assert_done();
+		assert_int_equal(dev.n_clock_sets, clocks[i].sets);
+		assert_int_equal(fake_store.n_steps, clocks[i].sets);
+		assert_int_equal(dev.clock_off_s, clocks[i].sets ? 0 : clocks[i].off_s);
+	}
+}
+
+/* What the calendar goes by: the profile's wish is in the record, in ms; none is none. */
+static void test_renew_before(void **state)
+{
+	(void)state;
+	in_service();
+	assert_string_equal(fake_store_field("renew_before"), "");
+	w.profiles.items[0]->tls.renew_before_days = 40;
+	upkeep("maintain", "");
+	assert_done();
+	assert_string_equal(fake_store_field("renew_before"), "3456000000");
+	w.profiles.items[0]->tls.renew_before_days = 0;
+	upkeep("maintain", "");
+	assert_done();
+	assert_string_equal(fake_store_field("renew_before"), "");
+}
+
 static void test_other_profile(void **state)
 {
 	(void)state;
@@ -157,23 +199,31 @@ static void test_unknown_kind(void **state)
 	assert_int_equal(w.n_sessions, 0);
 }
 
-/* Another certificate, another realm: somebody else's device now. No password is sent to the
- * first, nothing is written to either. */
+/* Another certificate, another realm: somebody else's device now, whatever the job is for. No
+ * password is sent to the first, nothing is written to either. */
 static void test_changed_hands(void **state)
 {
 	(void)state;
-	in_service();
-	unsigned n_requests = dev.n_requests;
-	dev.self_signed = true;
-	upkeep("maintain", "");
-	assert_end("dead", "changed_hands");
-	assert_int_equal(dev.n_requests, n_requests);
+	static const struct {
+		const char *kind, *args;
+	} jobs[] = {{"maintain", ""}, {"check", ""}, {"renew", ""}, {"rotate", ""},
+		{"unconfigure", ""}, {"unconfigure", "full"}, {"inventory", ""}};
+	for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+		in_service();
+		unsigned n_requests = dev.n_requests;
+		dev.self_signed = true;
+		upkeep(jobs[i].kind, jobs[i].args);
+		assert_end("dead", "changed_hands");
+		assert_int_equal(dev.n_requests, n_requests);
+		assert_int_equal(fake_store.n_steps, 0);
 
-	in_service();
-	dev.other_realm = true;
-	upkeep("maintain", "");
-	assert_end("dead", "realm_changed");
-	assert_int_equal(fake_store.n_steps, 0);
+		in_service();
+		dev.other_realm = true;
+		upkeep(jobs[i].kind, jobs[i].args);
+		assert_end("dead", "realm_changed");
+		assert_int_equal(fake_store.n_steps, 0);
+		assert_true(dev.configured);
+	}
 }
 
 /* Back in setup without our doing: an upkeep job does not set it up. */
@@ -281,6 +331,8 @@ int main(void)
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_lacks),
 		cmocka_unit_test(test_lacks_property),
+		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_renew_before),
 		cmocka_unit_test(test_other_profile),
 		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_changed_hands),

@@ -16,6 +16,7 @@ local UPKEEP = {
 }
 local PACE_SPARE = 1.4         -- of the mean rate: what was late is caught up
 local PACE_BURST_MS = 1200000  -- unused rate is kept for 20 minutes
+local LATE_MS = 86400000       -- a renewal that is late by a day waits for no rate: see late()
 local BUSY_MS = 3600000        -- the device has another job: look again in an hour
 local RETRY_MS = 21600000      -- a job that gave up: again in 6 hours to 12 hours
 local POLICY = { 'renew', 'rotate', 'maintain', 'inventory', 'life', 'wear' }
@@ -33,13 +34,20 @@ local function policy_read(key)
 	return out
 end
 
--- When the certificate is to be renewed: early enough, for the first one anywhere in its life.
-local function renew_due(dev, uuid, before, now, first)
-	local ends = tonumber(call('HGET', dev, 'cert_end'))
-	before = tonumber(call('HGET', dev, 'renew_before')) or before -- of its profile
+-- When the certificate is to be renewed: early enough, for the first one anywhere in its life. A
+-- maintenance moves the day only if it brought another certificate or another profile: rn_of.
+local function renew_due(dev, uuid, before, now, kind)
+	local d = call('HMGET', dev, 'cert_end', 'renew_before', 'rn_of')
+	local ends, first = tonumber(d[1]), not kind or kind == 'adopt'
+	before = tonumber(d[2]) or before -- of its profile
 	if not ends or before == 0 then
 		return nil
 	end
+	local of = int(ends) .. '-' .. int(before)
+	if kind == 'maintain' and d[3] == of then
+		return nil
+	end
+	call('HSET', dev, 'rn_of', of)
 	local last = math.max(now, ends - before)
 	local u = fraction(uuid, 'renew' .. ends)
 	return now + (last - now) * (first and u or 0.98 + 0.02 * u)
@@ -53,8 +61,8 @@ local function schedule_next(job, dev, uuid, kind, now)
 		local k = UPKEEP[i].kind
 		local every, due = policy[k], nil
 		if k == 'renew' then
-			if first or kind == 'renew' then
-				due = renew_due(dev, uuid, every, now, first)
+			if first or kind == 'renew' or kind == 'maintain' then
+				due = renew_due(dev, uuid, every, now, kind)
 			end
 		elseif every > 0 and (first or kind == k) then
 			due = now + every * (first and fraction(uuid, k) or 1)
@@ -130,26 +138,34 @@ local function upkeep_open(prefix, row, uuid, wear_ms, n, now, ev)
 	return false
 end
 
+-- The rate knows the site's life of a certificate; a profile may ask for a shorter one, or for an
+-- earlier renewal. Such certificates must not end for the sake of a level load.
+local function late(kind, due, now)
+	return kind == 'renew' and tonumber(due) < now - LATE_MS
+end
+
 local function upkeep_pump(prefix, ev, limit, now)
 	local policy = policy_read(prefix .. 'upkeep')
 	local allowed, step, tat = upkeep_allowance(prefix, policy, now)
-	local opened, looked = 0, 0
-	allowed = math.min(allowed, limit)
+	local opened, paced, looked = 0, 0, 0
 	for i = 1, #UPKEEP do
-		while opened < allowed and looked < limit do
-			local due = call('ZRANGEBYSCORE', prefix .. 'due:' .. UPKEEP[i].kind, '-inf', int(now),
+		local kind = UPKEEP[i].kind
+		while opened < limit and looked < limit do
+			local due = call('ZRANGEBYSCORE', prefix .. 'due:' .. kind, '-inf', int(now), 'WITHSCORES',
 				'LIMIT', 0, 1)
-			if not due[1] then
+			local free = due[1] and late(kind, due[2], now)
+			if not due[1] or not free and paced >= allowed then
 				break
 			end
 			looked = looked + 1
 			if upkeep_open(prefix, UPKEEP[i], due[1], policy.wear, opened, now, ev) then
 				opened = opened + 1
+				paced = paced + (free and 0 or 1)
 			end
 		end
 	end
 	if step > 0 then
-		call('SET', prefix .. 'upkeeptat', string.format('%.0f', tat + opened * step))
+		call('SET', prefix .. 'upkeeptat', string.format('%.0f', tat + paced * step))
 	end
 	return opened
 end

@@ -185,6 +185,70 @@ static void test_two_years(void **state)
 	assert_true(worst <= 2 * mean + 1);
 }
 
+/* ---- when a certificate is renewed ------------------------------------------------------------
+ */
+
+static struct store_field number(const char *name, uint64_t value, char text[static 24])
+{
+	int len = snprintf(text, 24, "%llu", (unsigned long long)value);
+	return (struct store_field){name, {text, (size_t)len}};
+}
+
+/* The one job of the calendar until a day of the test. @return the day it came, 0 = none */
+static unsigned next_day(unsigned from, unsigned till)
+{
+	for (unsigned day = from; day <= till; day++) {
+		clock_to(START + day * DAY_MS);
+		ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+		if (site.count == 0)
+			continue;
+		claim();
+		assert_int_equal(n_works, 1);
+		return day;
+	}
+	return 0;
+}
+
+/* The profile's tls.renew_before_days stands in the record and wins over the site's; a maintenance
+ * that brings a profile with another one moves the day, any other does not. */
+static void test_renew_before(void **state)
+{
+	static struct device d[1];
+	const struct store_upkeep policy = {
+		.renew_before_ms = 30 * DAY_MS, .certificate_ms = CAL_LIFE, .wear_ms = DAY_MS};
+	char end_text[24], before_text[24], id[UUID_TEXT_LEN + 1];
+	struct store_field f[2];
+	(void)state;
+	clock_to(START);
+	ok(store_upkeep_policy(site.store, &policy, site_done_cb, &site, &err));
+	set_up(d, 1, CAL_LIFE);
+	unsigned first = next_day(1, 335); /* anywhere in its life, 30 days before the end */
+	assert_true(first > 0);
+	/* Good for 365 days from now, to be renewed 120 days before that. */
+	f[0] = number("cert_end", now + CAL_LIFE, end_text);
+	f[1] = number("renew_before", 120 * DAY_MS, before_text);
+	end_job(&works[0], true, f, 2);
+	unsigned second = next_day(first + 1, first + 365);
+	assert_in_range(
+		second, first + 240, first + 247); /* late by a day: the rate is of the site */
+	/* Profiles without a wish of their own: the site's 30 days. */
+	f[0] = number("cert_end", now + CAL_LIFE, end_text);
+	f[1] = (struct store_field){.name = "renew_before"};
+	end_job(&works[0], true, f, 2);
+	unsigned third = next_day(second + 1, second + 300);
+	assert_int_equal(third, 0);
+	/* A maintenance brings a profile that wants 200 days: that day is over, so it is due now.
+	 */
+	const struct store_opening open = {.uuid = d[0].uuid, .kind = JOB_MAINTAIN, .who = "op"};
+	ok(store_job_open(site.store, &open, id, site_done_cb, &site, &err));
+	claim();
+	f[1] = number("renew_before", 200 * DAY_MS, before_text);
+	end_job(&works[0], true, f + 1, 1);
+	assert_int_equal(next_day(second + 300, second + 300), 0); /* the pause of wear_ms */
+	assert_int_equal(next_day(second + 301, second + 303), second + 301);
+	assert_int_equal(works[0].kind, JOB_RENEW);
+}
+
 /* ---- waves ----------------------------------------------------------------------------------- */
 
 #define WAVE_DEVICES 5000
@@ -378,6 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_wave_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wave_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_renew_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_years, setup, teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
