@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/secret.h"
 #include "common/conf/conf.h"
 
 /* Exit statuses of the command. */
@@ -65,6 +66,7 @@ int command_wave_list(const struct command_line *line, const struct conf *conf);
 int command_plan(const struct command_line *line, const struct conf *conf);
 int command_apply(const struct command_line *line, const struct conf *conf);
 int command_drift(const struct command_line *line, const struct conf *conf);
+int command_adopt(const struct command_line *line, const struct conf *conf);
 int command_job_open(const struct command_line *line, const struct conf *conf);
 int command_job_kick(const struct command_line *line, const struct conf *conf);
 int command_job_cancel(const struct command_line *line, const struct conf *conf);
@@ -92,6 +94,9 @@ int command_schema_apply(const struct command_line *line, const struct conf *con
 int command_config_check(const struct command_line *line, const struct conf *conf);
 int command_decode_hello(const struct command_line *line, const struct conf *conf);
 int command_decode_answer(const struct command_line *line, const struct conf *conf);
+
+/** A line of standard input, not shown while it is typed. @return 0, or E_CONFIG at its end */
+int command_ask(struct secret *out, const char *what, struct error *err);
 
 /** Print err on standard error as "muster: text". @return COMMAND_FAILED */
 int command_fail(const struct error *err);

@@ -104,8 +104,8 @@ int command_job_open(const struct command_line *line, const struct conf *conf)
 	char args[JOB_ARGS_MAX + 1], addr[STORE_ADDR_MAX] = "";
 	struct store_opening o = {.args = args};
 	if (job_kind_parse(&o.kind, line->args[0]) < 0 || !job_kind_opens(o.kind)) {
-		error_set(&err, E_CONFIG, "\"%.40s\" is no kind of upkeep job; see muster --help",
-			line->args[0]);
+		error_set(&err, E_CONFIG, "\"%.40s\" is no kind of upkeep job; see muster --help%s",
+			line->args[0], o.kind == JOB_ADOPT ? " (muster adopt)" : "");
 		return command_fail(&err);
 	}
 	int rc = selector_parse(&which, line->args + 1, line->n_args - 1, &used, &err);

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "common/base/buf.h"
 #include "common/crypto/password.h"
@@ -18,7 +16,6 @@
 #include "proto/psk.h"
 
 #define FILE_MAX      (64 << 20) /* bytes of a CSV file: half a million pairs */
-#define LINE_MAX_LEN  256        /* of standard input */
 #define DEFAULT_LIMIT 1000       /* rows of a list for people */
 #define WHO_MAX       320
 
@@ -227,29 +224,6 @@ int command_psk_import(const struct command_line *line, const struct conf *conf)
 	return rc < 0 ? command_fail(&err) : report(line, &im);
 }
 
-/* A line of standard input, not shown while it is typed. @return 0, or E_CONFIG at its end */
-static int ask(struct secret *out, const char *what, struct error *err)
-{
-	char text[LINE_MAX_LEN];
-	struct termios old, quiet;
-	bool tty = tcgetattr(STDIN_FILENO, &old) == 0;
-	if (tty) {
-		quiet = old;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-		fprintf(stderr, "%s: ", what);
-	}
-	char *got = fgets(text, sizeof text, stdin);
-	if (tty) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-		fputc('\n', stderr);
-	}
-	int rc = got ? secret_set(out, text, strcspn(text, "\r\n"))
-		     : error_set(err, E_CONFIG, "standard input ended before the %s", what);
-	explicit_bzero(text, sizeof text);
-	return rc;
-}
-
 int command_psk_add(const struct command_line *line, const struct conf *conf)
 {
 	struct error err = {0};
@@ -260,10 +234,11 @@ int command_psk_add(const struct command_line *line, const struct conf *conf)
 	site_who(im.who, sizeof im.who);
 	int rc = read_part(PSK_PID, line->args[0], strlen(line->args[0]), pair.pid, &err);
 	if (rc == 0)
-		rc = ask(&pps, "PPS", &err);
+		rc = command_ask(&pps, "PPS", &err);
 	if (rc == 0)
 		rc = read_pps(&pair, secret_text(&pps), pps.len, &err);
-	if (rc == 0 && ask(&mebx, "MEBx password of the key file (empty = unknown)", NULL) == 0)
+	if (rc == 0 &&
+		command_ask(&mebx, "MEBx password of the key file (empty = unknown)", NULL) == 0)
 		rc = read_mebx(&pair, secret_text(&mebx), mebx.len, &err);
 	if (rc == 0) {
 		rc = open_with_keys(&site, conf, &err);

@@ -84,6 +84,7 @@ static int add_secrets(struct device_answer *a, const struct store_device *d, st
 			.cur = {d->sec_cur.data, d->sec_cur.len},
 			.prev = {d->sec_prev.data, d->sec_prev.len},
 			.pend = {d->sec_pend.data, d->sec_pend.len},
+			.give = {d->sec_give.data, d->sec_give.len},
 		},
 		err);
 	if (rc == 0) {
@@ -98,6 +99,7 @@ static int add_secrets(struct device_answer *a, const struct store_device *d, st
 		add_secret(a->json, "mebx_password", &secrets.cur, "mebx");
 		add_secret(a->json, "pending_admin_password", &secrets.pend, "admin");
 		add_secret(a->json, "previous_admin_password", &secrets.prev, "admin");
+		add_secret(a->json, "given_admin_password", &secrets.give, "admin");
 	}
 	device_secrets_free(&secrets);
 	return rc;

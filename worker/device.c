@@ -178,6 +178,7 @@ void device_set_role(struct device *d, enum device_role role, enum tls_profile p
 	device_drop(d);
 	d->role = role;
 	d->profile = profile;
+	d->clear = false;
 	d->worked = false;
 	d->at = 0;
 	d->paused_ms = 0;
@@ -339,13 +340,14 @@ void device_on_ready(struct http_client *h, void *arg)
 	struct error err = {0};
 	SSL *ssl = conn_ssl(http_conn(h));
 	end_turn(d);
-	note_handshake(d, ssl);
-	if (shows_chain(d) && tls_proof_check(&d->proof, &err) < 0) {
+	if (ssl)
+		note_handshake(d, ssl);
+	if (ssl && shows_chain(d) && tls_proof_check(&d->proof, &err) < 0) {
 		refuse_proof(d, &err);
 		return;
 	}
 	/* With PSK both sides have proven that they know the PPS; there is no certificate. */
-	if (d->profile != TLS_PROFILE_P && judge_leaf(d, ssl, &err) < 0) {
+	if (ssl && d->profile != TLS_PROFILE_P && judge_leaf(d, ssl, &err) < 0) {
 		device_fail(d, DEVICE_CERTIFICATE, &err);
 		return;
 	}
@@ -391,14 +393,17 @@ void device_open(struct device *d)
 	int rc = 0;
 	if (!take_turn(d))
 		return;
-	SSL_CTX *ctx = NULL;
-	if (shows_chain(d) && d->n_order == 0)
+	SSL_CTX *ctx = NULL; /* without TLS */
+	struct net_addr addr = d->addr;
+	if (d->clear)
+		net_addr_set_port(&addr, (uint16_t)(net_addr_port(&addr) - DEVICE_CLEAR_BELOW));
+	else if (shows_chain(d) && d->n_order == 0)
 		rc = error_set(&err, E_CONFIG, "no provisioning certificate fits this device");
 	else if (!(ctx = device_ctx(d, &err)))
 		rc = err.code;
-	struct conn_opts o = {.addr = d->addr,
+	struct conn_opts o = {.addr = addr,
 		.tls = ctx,
-		.sni = d->role == DEVICE_ADMIN ? d->name : NULL,
+		.sni = d->role == DEVICE_ADMIN && d->name[0] ? d->name : NULL,
 		.connect_ms = w->connect_ms,
 		.handshake_ms = w->handshake_ms,
 		.ssl_setup = on_ssl,

@@ -33,6 +33,7 @@
 #include "proto/wsman/read.h"
 
 #define DEVICE_LOGINS_MAX  3  /* wrong passwords per visit. SPEC: wsman.md 3.3, ruling 17 */
+#define DEVICE_CLEAR_BELOW 1  /* 16992 beside 16993: the port without TLS */
 #define DEVICE_READERS_MAX 64 /* idle parsers kept; more are made and freed as answers overlap */
 
 /* Handshakes of a process at a time: what one core gets through in a second or two, well within a
@@ -117,6 +118,7 @@ struct device {
 	enum tls_profile profile;      /* the one that is tried, or that worked */
 	const char *why;               /* DEVICE_HANDSHAKE: reason word of the ladder */
 	bool final;                    /* likewise: another visit would meet the same */
+	bool clear;                    /* without TLS, on the port below: adoption only */
 	bool no_tls13;                 /* profile V3 failed: V from now on */
 	bool legacy;                   /* legacy rungs are allowed */
 	bool seen12;                   /* no lower rung any more */

@@ -169,13 +169,15 @@ void drive_plan(struct session *s, enum plan_id plan)
 	if (plan == PLAN_SETUP && !secrets_ready(s))
 		return;
 	if (plan == PLAN_SETUP) {
-		s->setups++;
 		s->phase_deadline_ms =
 			clock_boot_ms() + (uint64_t)s->w->conf->worker.waits.phase_a_s * 1000;
+	}
+	if (plan == PLAN_SETUP || plan == PLAN_ADOPT) {
+		s->setups++;
 		arena_reset(&s->keep);
 		arena_reset(&s->lists);
 		s->o = (struct observed){0};
-		marks_clear(s, NULL); /* a device in setup has nothing of an earlier life */
+		marks_clear(s, NULL); /* it has nothing of an earlier life */
 	}
 	s->plan = plan;
 	s->connect_tries = 0;
@@ -186,7 +188,7 @@ static void next(struct session *s)
 {
 	if (s->at + 1 < plan_table[s->plan].n_steps)
 		enter(s, s->at + 1);
-	else if (s->plan == PLAN_SETUP)
+	else if (s->plan == PLAN_SETUP || (s->plan == PLAN_ROTATE && s->kind == JOB_ADOPT))
 		drive_plan(s, PLAN_ADMIN);
 	else
 		drive_verdict(s, (struct verdict){.kind = VERDICT_DONE});

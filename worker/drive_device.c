@@ -10,6 +10,8 @@
 #include "worker/drive_int.h"
 
 #define SUFFIX_MAX 128 /* of one DNS suffix in the record */
+/* A password that somebody typed: nonces that are reset hardly deceive three visits. */
+#define ADOPT_LOGINS_MAX 3
 
 static void fail(
 	struct session *s, enum fail_class class, const char *reason, const struct error *err)
@@ -103,8 +105,10 @@ void drive_connect(struct session *s)
 			connect_now(s);
 		return;
 	}
+	bool clear = s->plan == PLAN_ADOPT && s->device.clear;
 	/* Each try is a ladder of its own: what failed while the port restarted says nothing. */
 	device_set_role(&s->device, DEVICE_ADMIN, admin_profile(s));
+	s->device.clear = clear;
 	if (s->connect_tries++ == 0 && s->committed) { /* the device restarts its port */
 		s->wake = connect_now;
 		boot_timer_set_in(&s->timer, w->reconnect_first_ms);
@@ -157,6 +161,23 @@ static void note_name(struct session *s, X509 *leaf)
 	s->leaf_fault = DEVCERT_OK;
 }
 
+/* The certificate of another server: the pinned one, or any; ours, when an earlier visit was cut.
+ */
+static int judge_foreign(struct session *s, X509 *leaf, struct error *err)
+{
+	char pin[DEVCERT_FP_HEX + 1], fp[DEVCERT_FP_HEX + 1];
+	TRY(devcert_fingerprint(leaf, fp));
+	LOG_INFO("adopt.leaf", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+		KV_STR("sha256", fp));
+	bool pinned = job_arg(s->args, "fingerprint", pin, sizeof pin);
+	if (!pinned || strcasecmp(pin, fp) == 0 || strcmp(s->cert_fp, fp) == 0)
+		return 0;
+	error_set(err, E_TLS, "the device's certificate has SHA-256 %s, not the fingerprint given",
+		fp);
+	session_set_failure(s, FAIL_DEAD, "pin_mismatch", "%s", err->text);
+	return E_TLS;
+}
+
 /* Setup: any certificate is taken and its fingerprint kept. Configured: ours, byte for byte, and
  * this before the first request. SPEC: tls.md 6, 8 */
 static int on_verify(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error *err)
@@ -166,6 +187,8 @@ static int on_verify(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error
 	s->leaf_fault = DEVCERT_OK;
 	if (s->device.role == DEVICE_SETUP)
 		return trust_judge(s, leaf, chain, err);
+	if (s->plan == PLAN_ADOPT)
+		return judge_foreign(s, leaf, err);
 	struct devcert_want want = {.ca = s->w->device_ca,
 		.fqdn = s->ck.fqdn,
 		.now_s = (int64_t)(clock_wall_ms() / 1000)};
@@ -216,8 +239,11 @@ static bool on_credential(unsigned i, const char **user, const struct secret **p
 	const struct secret *pend = secret_set_get(&s->secrets.pend, "admin");
 	const struct secret *cur = secret_set_get(&s->secrets.cur, "admin");
 	const struct secret *prev = secret_set_get(&s->secrets.prev, "admin");
+	const struct secret *give = secret_set_get(&s->secrets.give, "admin");
 	if (pend && s->pend_first)
 		list[n++] = pend;
+	if (give)
+		list[n++] = give;
 	if (s->psk.mebx.len && s->device.role == DEVICE_SETUP)
 		list[n++] = &s->psk.mebx; /* the key file set it together with the pair */
 	if (cur)
@@ -353,6 +379,16 @@ static void on_answer(const struct wsman_message *m, void *arg)
 /* ---- troubles
  * ------------------------------------------------------------------------------------ */
 
+/* A device without TLS, if the operator allows to speak to it so until it has a certificate: the
+ * digest hides the password, nothing else is protected. */
+static bool adopt_in_clear(struct session *s, enum device_trouble trouble)
+{
+	bool change = s->plan == PLAN_ADOPT && trouble != DEVICE_CERTIFICATE && !s->device.clear &&
+		      job_arg(s->args, "plain", NULL, 0);
+	s->device.clear |= change;
+	return change;
+}
+
 /* The configured device is not there (yet), or shows the wrong leaf. SPEC: P 3 RECONNECT, tls.md 8
  */
 static void admin_unreachable(
@@ -365,21 +401,26 @@ static void admin_unreachable(
 		s->leaf_fault == DEVCERT_SELF_SIGNED || s->leaf_fault == DEVCERT_NOT_INSTALLED;
 	bool in_setup =
 		trouble == DEVICE_HANDSHAKE || (trouble == DEVICE_CERTIFICATE && other_leaf);
-	bool setup_again = s->kind == JOB_SETUP && in_setup && s->setups < SESSION_SETUPS_MAX;
+	bool adopts = s->kind == JOB_ADOPT && s->plan != PLAN_ADOPT;
+	enum plan_id first = adopts ? PLAN_ADOPT : PLAN_SETUP;
+	bool again =
+		((s->kind == JOB_SETUP && in_setup) || adopts) && s->setups < SESSION_SETUPS_MAX;
 	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits) {
 		/* It is gone: that is the goal. SPEC: maintenance.md 6 */
 		go(s, VERDICT_GOTO, STEP_REVOKE, 0);
+	} else if (again && !s->committed) { /* the commit of an earlier visit did not take */
+		go(s, VERDICT_PLAN, first, 0);
 	} else if (s->kind != JOB_SETUP && trouble == DEVICE_CERTIFICATE && !s->committed) {
 		/* No password goes to a host that we do not know. SPEC: maintenance.md 0.1 */
 		fail(s, FAIL_DEAD, "changed_hands", err);
-	} else if (setup_again && !s->committed) { /* the commit of an earlier visit did not take */
-		go(s, VERDICT_PLAN, PLAN_SETUP, 0);
+	} else if (adopt_in_clear(s, trouble)) {
+		connect_now(s);
 	} else if (s->connect_tries < w->reconnect_tries) {
 		s->wake = drive_connect;
 		boot_timer_set_in(&s->timer, w->reconnect_ms);
-	} else if (setup_again) {
+	} else if (again) {
 		s->committed = false;
-		go(s, VERDICT_PLAN, PLAN_SETUP, 0);
+		go(s, VERDICT_PLAN, first, 0);
 	} else if (trouble == DEVICE_CERTIFICATE) {
 		fail(s, other_leaf ? FAIL_RETRY : FAIL_DEAD, "wrong_certificate", err);
 	} else {
@@ -478,7 +519,8 @@ static void on_failed(enum device_trouble trouble, const struct error *err, void
 	} else if (trouble == DEVICE_HTTP) {
 		on_http(s, err);
 	} else if (trouble == DEVICE_LOGIN) {
-		bool settled = s->device.logins == 0 || s->pw_tries >= SESSION_LOGINS_MAX;
+		unsigned max = s->kind == JOB_ADOPT ? ADOPT_LOGINS_MAX : SESSION_LOGINS_MAX;
+		bool settled = s->device.logins == 0 || s->pw_tries >= max;
 		fail(s, settled ? FAIL_DEAD : FAIL_RETRY, "unknown_password", err);
 	} else if (trouble == DEVICE_NOT_ASKED) {
 		on_not_asked(s, ours, err);

@@ -317,6 +317,14 @@ const struct step step_table[N_STEPS] = {
 		.effect = EFFECT_SET, .build = revoke_build),
 	MADE(STEP_REVOKE_OLD, "revoke.old", KIND_WORK, "the certificate that was renewed",
 		.build = revoke_old_build),
+	MADE(STEP_CONNECT_ADOPT, "adopt.connect", KIND_CONNECT, "the leaf of another server"),
+	CALL(STEP_ADOPT_STATE, "adopt.state", EFFECT_READ, SCS, "Get", adopt_state),
+	CALL(STEP_ADOPT_MODE, "adopt.mode", EFFECT_READ, "IPS_HostBasedSetupService", "Get",
+		adopt_mode, .absent = ABSENT_SKIP),
+	MADE(STEP_ADOPT_NAME, "adopt.name", KIND_LOCAL, "the operator's, or its own",
+		.build = adopt_name_build),
+	MADE(STEP_ADOPT_OWN, "adopt.own", KIND_LOCAL, "go on with our certificate only",
+		.build = adopt_own_build),
 	READ_ALL(STEP_INVENTORY_SETUP, "inventory.setup", SCS),
 	READ_ALL(STEP_INVENTORY_MODE, "inventory.mode", "IPS_HostBasedSetupService"),
 	READ_ALL(STEP_INVENTORY_PORTS, "inventory.ports", "AMT_EthernetPortSettings"),
@@ -397,6 +405,14 @@ static const enum step_id inventory_steps[] = {OPENING, STEP_SOFTWARE_LIST, STEP
 	STEP_INVENTORY_MODE, STEP_INVENTORY_PORTS, STEP_INVENTORY_IDENTITY, STEP_INVENTORY_CHASSIS,
 	STEP_INVENTORY_BIOS, STEP_INVENTORY_POWER};
 
+/* The rows of setup that make it ours, in an admin session. Its name follows in PLAN_ADMIN. */
+static const enum step_id adopt_steps[] = {STEP_CONNECT_ADOPT, STEP_GENERAL_GET, STEP_SOFTWARE_LIST,
+	STEP_ADOPT_STATE, STEP_UUID_GET, STEP_ADOPT_MODE, STEP_ADOPT_NAME, STEP_CLOCK_GET,
+	STEP_CLOCK_SET, STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_TLS_LIST,
+	STEP_CERT_DECIDE, STEP_KEY_SWEEP, STEP_KEY_GENERATE, STEP_KEY_MAKE, STEP_KEY_ADD,
+	STEP_KEY_READ, STEP_CSR_SIGN, STEP_CERT_ISSUE, STEP_CERT_ADD, STEP_CERT_FIND,
+	STEP_CONTEXT_CREATE, STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT, STEP_ADOPT_OWN};
+
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 const struct plan plan_table[N_PLANS] = {
@@ -406,6 +422,7 @@ const struct plan plan_table[N_PLANS] = {
 	[PLAN_ROTATE] = {"rotate", rotate_steps, COUNT(rotate_steps)},
 	[PLAN_UNCONFIGURE] = {"unconfigure", unconfigure_steps, COUNT(unconfigure_steps)},
 	[PLAN_INVENTORY] = {"inventory", inventory_steps, COUNT(inventory_steps)},
+	[PLAN_ADOPT] = {"adopt", adopt_steps, COUNT(adopt_steps)},
 };
 
 const struct step *step_find(const char *name)

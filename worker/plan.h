@@ -187,6 +187,12 @@ enum step_id {
 	STEP_CHECK_IPV6,
 	STEP_CHECK_PORT,
 	STEP_CHECK_ENVIRONMENT,
+	/* a device of somebody else */
+	STEP_CONNECT_ADOPT,
+	STEP_ADOPT_STATE,
+	STEP_ADOPT_MODE,
+	STEP_ADOPT_NAME,
+	STEP_ADOPT_OWN,
 	STEP_INVENTORY_SETUP,
 	STEP_INVENTORY_MODE,
 	STEP_INVENTORY_PORTS,
@@ -205,6 +211,7 @@ enum plan_id {
 	PLAN_ROTATE,      /* two turns: the second logs in with the new password */
 	PLAN_UNCONFIGURE, /* the connection's end is its goal */
 	PLAN_INVENTORY,
+	PLAN_ADOPT, /* goes on with PLAN_ROTATE, and that with PLAN_ADMIN */
 	N_PLANS
 };
 

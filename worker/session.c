@@ -98,7 +98,9 @@ int session_rotate_secrets(struct session *s, struct error *err)
 	int changed = passwords_rotate(s, err);
 	if (changed < 0)
 		return changed;
-	s->pending_dirty = changed || !same_secret(s, "mebx") || !same_secret(s, "admin");
+	/* What an adopted device has is not what the record of an earlier life says. */
+	s->pending_dirty = changed || !same_secret(s, "mebx") || !same_secret(s, "admin") ||
+			   s->kind == JOB_ADOPT;
 	if (!s->pending_dirty) /* fixed, or derived from the same master: rotated is what it was */
 		secret_set_free(&s->secrets.pend);
 	return s->pending_dirty;
@@ -142,7 +144,7 @@ static void session_run(struct session *s)
 		session_drive(s);
 }
 
-/* What an upkeep job runs. Setup is not in it: see session_drive(). */
+/* What an upkeep job runs. Setup and adopt are not in it: see session_drive(). */
 static const struct {
 	enum plan_id plan;
 	bool dry;
@@ -156,13 +158,23 @@ static const struct {
 	[JOB_INVENTORY] = {PLAN_INVENTORY},
 };
 
+/* As far as earlier visits came: our certificate, then our password, then the profile. */
+static enum plan_id adopt_plan(const struct session *s)
+{
+	if (!s->ck.commits || !s->cert_fp[0])
+		return PLAN_ADOPT;
+	return s->ck.passwords_sent && !s->secrets.pend.n ? PLAN_ADMIN : PLAN_ROTATE;
+}
+
 void session_drive(struct session *s)
 {
 	/* An earlier visit had a certificate of the new name on its way: either may be in use. */
 	bool renewing = s->kind == JOB_MAINTAIN && s->ck.public_key.len > 0;
 	s->life = LIFE_RUN;
 	s->dry = upkeep[s->kind].dry;
-	if (s->kind != JOB_SETUP)
+	if (s->kind == JOB_ADOPT)
+		drive_plan(s, adopt_plan(s));
+	else if (s->kind != JOB_SETUP)
 		drive_plan(s, renewing ? PLAN_RENEW : upkeep[s->kind].plan);
 	else /* SPEC: provisioning.md 7: after a commit was sent, look at the configured side first.
 	      */
@@ -325,6 +337,8 @@ static void use_identity(struct session *s, const struct store_device *dev)
 	copy_field(s->ck.fqdn, sizeof s->ck.fqdn, dev->fqdn);
 	copy_field(s->ck.profile, sizeof s->ck.profile, dev->profile);
 	copy_field(s->ck.ou, sizeof s->ck.ou, dev->ou);
+	if (s->kind == JOB_ADOPT) /* the rest is of an earlier life */
+		return;
 	copy_field(s->ck.realm, sizeof s->ck.realm, dev->realm);
 	copy_fp(s->cert_fp, dev->cert_fp);
 	copy_fp(s->old_fp, dev->cert_fp);
@@ -359,7 +373,8 @@ static int open_secrets(struct session *s, const struct store_device *dev, struc
 	struct sealed_record rec = {.dek = {dev->dek.data, dev->dek.len},
 		.cur = {dev->sec_cur.data, dev->sec_cur.len},
 		.prev = {dev->sec_prev.data, dev->sec_prev.len},
-		.pend = {dev->sec_pend.data, dev->sec_pend.len}};
+		.pend = {dev->sec_pend.data, dev->sec_pend.len},
+		.give = {dev->sec_give.data, dev->sec_give.len}};
 	return device_secrets_open(&s->secrets, s->w->kek, &s->uuid, &rec, err);
 }
 
@@ -428,10 +443,8 @@ static int take_job(struct session *s, const struct session_job *job, struct err
 	s->gen = job->gen;
 	s->fence = job->fence;
 	s->attempt = job->attempt;
-	bool known = job_kind_parse(&s->kind, job->kind) == 0 &&
-		     (s->kind == JOB_SETUP || job_kind_opens(s->kind));
-	ENSURE(known, err, E_PARSE, "job %s is of kind %.40s, which this release does not know",
-		s->job, job->kind);
+	ENSURE(job_kind_parse(&s->kind, job->kind) == 0, err, E_PARSE,
+		"job %s is of kind %.40s, which this release does not know", s->job, job->kind);
 	if (job->args)
 		snprintf(s->args, sizeof s->args, "%s", job->args);
 	s->hello_raw = malloc(job->hello_len ? job->hello_len : 1);

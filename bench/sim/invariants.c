@@ -8,6 +8,7 @@
 #include "common/base/buf.h"
 #include "common/base/codec.h"
 #include "proto/digest.h"
+#include "proto/wsman/status.h"
 
 #include <inttypes.h>
 #include <openssl/sha.h>
@@ -17,6 +18,7 @@
 
 #define CERT_MAX   8192
 #define LOGINS_MAX 10
+#define SET_MEBX   "AMT_SetupAndConfigurationService.SetMEBxPassword"
 
 /* G3: one change from in-setup to configured per generation. */
 static void once(struct verify *v, struct v_device *d)
@@ -213,10 +215,25 @@ static void password(struct verify *v, struct v_device *d)
 		verify_violation(v, d, "pending", "done with a pending secret");
 }
 
+/* The firmware kept the one it has ("default only" policy), and the record names none: right for a
+ * device that was adopted. SPEC: maintenance.md 3 */
+static bool mebx_kept(const struct v_device *d)
+{
+	json_t *line;
+	size_t i;
+	bool refused = false;
+	json_array_foreach(d->lines, i, line)
+	{
+		if (strcmp(v_text(line, "call"), SET_MEBX) == 0)
+			refused = v_uint(line, "rv") == WSMAN_RV_NOT_PERMITTED;
+	}
+	return refused && !*v_text(d->record, "mebx_password");
+}
+
 static void mebx(struct verify *v, struct v_device *d)
 {
 	if (!v->have_profile || !d->record || !d->configured || !verify_record_done(d) ||
-		v->profile.mebx_password.source == PROFILE_PASSWORD_NONE)
+		v->profile.mebx_password.source == PROFILE_PASSWORD_NONE || mebx_kept(d))
 		return;
 	char text[256], hex[2 * SHA256_DIGEST_LENGTH + 1];
 	uint8_t sha[SHA256_DIGEST_LENGTH];

@@ -19,7 +19,7 @@ enum job_kind {
 	JOB_RENEW,       /* a new TLS certificate with a new key */
 	JOB_ROTATE,      /* new passwords */
 	JOB_UNCONFIGURE, /* back to setup (partial), or to the factory (full) */
-	JOB_ADOPT,       /* take over a device that somebody else configured: not opened yet */
+	JOB_ADOPT,       /* take over a device that somebody else configured */
 	JOB_INVENTORY,   /* read what it is */
 	JOB_KINDS
 };
@@ -30,7 +30,8 @@ const char *job_kind_name(enum job_kind kind);
 /** The kind of a name; NULL and "" are JOB_SETUP. @return 0 or -1 */
 int job_kind_parse(enum job_kind *out, const char *name);
 
-/** Whether people may open jobs of this kind: its plan exists. */
+/** Whether a job of this kind needs nothing but a device in service: JOB_SETUP begins with a Hello,
+ * JOB_ADOPT with a password. */
 bool job_kind_opens(enum job_kind kind);
 
 /**

@@ -2,7 +2,8 @@
 /*
  * Secrets at rest: AES-256-GCM in two layers. The key-encryption keys (KEK) come from files and
  * have ids; every device record has a data-encryption key (DEK), sealed by the current KEK; the
- * sets of named secrets in the record (sec_cur, sec_prev, sec_pend) are sealed by the DEK.
+ * sets of named secrets in the record (sec_cur, sec_prev, sec_pend, sec_give) are sealed by the
+ * DEK.
  *
  * Blob: u8 1 | u8 length and text of key id | 12 nonce | ciphertext | 16 tag.
  * AAD:  "muster|" uuid "|" gen "|" field "|" version, version being the "1" of the first byte.
@@ -11,7 +12,7 @@
  * decimal; this number is the gen of the AAD of the DEK and of everything it seals. A new
  * generation keeps the DEK (ruling 16) and therefore that number.
  * A PSK pair belongs to no device yet and is sealed by the KEK itself: see psk_seal().
- * Field: "dek", and "sec" for all three sets: Redis moves a set from sec_pend to sec_cur to
+ * Field: "dek", and "sec" for all sets: Redis moves a set from sec_pend to sec_cur to
  * sec_prev inside one function (ruling 15), where nothing can be sealed again.
  *
  * Ownership: every struct here owns its bytes and is wiped by its *_free(). Threads: a ring may be
@@ -170,12 +171,13 @@ struct sealed {
 };
 
 struct sealed_record {
-	struct sealed dek, cur, prev, pend; /* fields dek, sec_cur, sec_prev, sec_pend */
+	struct sealed dek, cur, prev, pend, give; /* fields dek, sec_cur, sec_prev, ... */
 };
 
 struct device_secrets {
 	struct dek dek; /* key.len 0 = the record has none yet */
 	struct secret_set cur, prev, pend;
+	struct secret_set give; /* what an operator says the device has: tried, never sent */
 };
 
 /**

@@ -216,7 +216,9 @@ int secret_blob_gen(const void *blob, size_t len, uint32_t *gen, struct error *e
 static int open_dek(struct device_secrets *out, const struct kek_ring *ring,
 	const struct uuid *uuid, const struct sealed_record *r, struct error *err)
 {
-	const struct sealed *any = r->pend.len ? &r->pend : r->cur.len ? &r->cur : &r->prev;
+	const struct sealed *sets[] = {&r->pend, &r->cur, &r->prev, &r->give}, *any = sets[0];
+	for (size_t i = 1; any->len == 0 && i < sizeof sets / sizeof sets[0]; i++)
+		any = sets[i];
 	if (any->len == 0)
 		return 0; /* a DEK that never sealed anything need not be known */
 	ENSURE(r->dek.len, err, E_CRYPTO, "record has sealed secrets but no dek");
@@ -237,6 +239,7 @@ int device_secrets_open(struct device_secrets *out, const struct kek_ring *ring,
 		{"sec_cur", &record->cur, &out->cur},
 		{"sec_prev", &record->prev, &out->prev},
 		{"sec_pend", &record->pend, &out->pend},
+		{"sec_give", &record->give, &out->give},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		if (rows[i].from->len == 0)
@@ -257,4 +260,5 @@ void device_secrets_free(struct device_secrets *s)
 	secret_set_free(&s->cur);
 	secret_set_free(&s->prev);
 	secret_set_free(&s->pend);
+	secret_set_free(&s->give);
 }

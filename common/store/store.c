@@ -312,6 +312,7 @@ static const struct field_row device_rows[] = {
 	DEV("sec_cur", FIELD_BLOB, sec_cur),
 	DEV("sec_prev", FIELD_BLOB, sec_prev),
 	DEV("sec_pend", FIELD_BLOB, sec_pend),
+	DEV("sec_give", FIELD_BLOB, sec_give),
 	{NULL, FIELD_TEXT, 0},
 };
 

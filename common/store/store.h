@@ -118,6 +118,7 @@ struct store_device {
 	const char *marks;    /* hashes of secrets that the device was given: worker/marks.h */
 	const char *diff;     /* newest comparison: lines "class<TAB>property<TAB>have<TAB>want" */
 	struct store_blob dek, sec_cur, sec_prev, sec_pend;
+	struct store_blob sec_give; /* passwords that an operator gave; gone after setup or adopt */
 };
 
 /* A job. */
@@ -402,10 +403,13 @@ int store_notice_end(struct store *s, const struct store_notice_result *r, store
 struct store_opening {
 	const char *uuid; /* the device */
 	enum job_kind kind;
-	const char *args;  /* at most JOB_ARGS_MAX bytes; NULL = none */
-	const char *addr;  /* NULL = the one on record; a device that we never saw needs one */
-	uint64_t delay_ms; /* from now until it is due */
-	const char *who;   /* for the event */
+	const char *args;       /* at most JOB_ARGS_MAX bytes; NULL = none */
+	const char *addr;       /* NULL = the one on record; a device that we never saw needs one */
+	uint64_t delay_ms;      /* from now until it is due */
+	const char *who;        /* for the event */
+	struct store_blob give; /* sealed passwords to try on it; JOB_ADOPT */
+	const struct store_field *fields; /* of the record, with the job or not at all */
+	size_t n_fields;
 };
 
 /** Open an upkeep job. E_STATE: the device has a live job, or is not in service (JOB_ADOPT: only

@@ -27,6 +27,8 @@ int store_job_open(struct store *s, const struct store_opening *o,
 	call_text(s, o->addr);
 	call_u64(s, o->delay_ms);
 	call_text(s, o->who);
+	call_blob(s, o->give);
+	call_fields(s, o->fields, o->n_fields);
 	struct store_req req = {.cb.done = cb, .arg = arg};
 	return call_send(s, reply_done, &req, err);
 }

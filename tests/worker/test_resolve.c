@@ -53,12 +53,12 @@ static void test_names(void **state)
 	(void)state;
 	struct resolve_answer a = {0};
 	struct error err = {0};
-	assert_int_equal(resolve_set_fqdn(&a, "Host.Example.COM.", &err), 0);
+	assert_int_equal(fqdn_set(a.fqdn, "Host.Example.COM.", &err), 0);
 	assert_string_equal(a.fqdn, "host.example.com");
 	static const char *const bad[] = {"", ".", "host", "a..b", "-a.b", "a-.b", "a b.c", "a.b\n",
 		"a.<b", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.b"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		assert_int_equal(resolve_set_fqdn(&a, bad[i], &err), E_CONFIG);
+		assert_int_equal(fqdn_set(a.fqdn, bad[i], &err), E_CONFIG);
 	assert_int_equal(resolve_set_field(&a, "otp", "AAECAwQFBgc=", &err), 0);
 	assert_int_equal(a.otp_len, 8);
 	assert_int_equal(resolve_set_field(&a, "otp", "AAEC", &err), E_CONFIG);

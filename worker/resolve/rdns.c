@@ -9,7 +9,7 @@ static void on_name(uv_getnameinfo_t *req, int status, const char *host, const c
 {
 	(void)service;
 	struct rdns_query *q = req->data;
-	if (status == 0 && resolve_set_fqdn(q->answer, host, NULL) == 0) {
+	if (status == 0 && fqdn_set(q->answer->fqdn, host, NULL) == 0) {
 		q->answer->result = RESOLVE_FOUND;
 		q->answer->source = "reverse-dns";
 	}

@@ -2,7 +2,6 @@
 /* One question at a time walks the sources: table, hook, reverse DNS. See resolve.h. */
 #include "worker/resolve/resolve.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,41 +37,6 @@ struct resolve_question {
 	uint8_t hello[];
 };
 
-static int label_check(const char *label, size_t len, struct error *err)
-{
-	ENSURE(len >= 1 && len <= RESOLVE_HOST_MAX, err, E_CONFIG,
-		"a part of the name is empty or longer than 63 characters");
-	ENSURE(label[0] != '-' && label[len - 1] != '-', err, E_CONFIG,
-		"a part of the name begins or ends with a hyphen");
-	for (size_t i = 0; i < len; i++)
-		ENSURE(isalnum((unsigned char)label[i]) || label[i] == '-' || label[i] == '_', err,
-			E_CONFIG, "the name holds a character that DNS does not carry");
-	return 0;
-}
-
-int resolve_set_fqdn(struct resolve_answer *a, const char *name, struct error *err)
-{
-	size_t len = strlen(name);
-	if (len && name[len - 1] == '.')
-		len--;
-	ENSURE(len > 0 && len <= RESOLVE_FQDN_MAX, err, E_CONFIG, "fqdn is empty or too long");
-	const char *dot = memchr(name, '.', len);
-	ENSURE(dot, err, E_CONFIG, "fqdn has no domain; write it as host.domain");
-	ENSURE(len - (size_t)(dot + 1 - name) <= RESOLVE_DOMAIN_MAX, err, E_CONFIG,
-		"the domain of fqdn is longer than %d characters", RESOLVE_DOMAIN_MAX);
-	for (const char *p = name, *end = name + len; p <= end;) {
-		const char *q = memchr(p, '.', (size_t)(end - p));
-		if (!q)
-			q = end;
-		TRY(label_check(p, (size_t)(q - p), err));
-		p = q + 1;
-	}
-	for (size_t i = 0; i < len; i++)
-		a->fqdn[i] = (char)tolower((unsigned char)name[i]);
-	a->fqdn[len] = '\0';
-	return 0;
-}
-
 static int set_otp(struct resolve_answer *a, const char *text, struct error *err)
 {
 	struct buf raw;
@@ -107,7 +71,7 @@ int resolve_set_field(
 	struct resolve_answer *a, const char *key, const char *value, struct error *err)
 {
 	if (strcmp(key, "fqdn") == 0)
-		return resolve_set_fqdn(a, value, err);
+		return fqdn_set(a->fqdn, value, err);
 	if (strcmp(key, "profile") == 0)
 		return set_text(a->profile, sizeof a->profile, value, key, err);
 	if (strcmp(key, "ou") == 0)

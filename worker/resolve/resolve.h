@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/fqdn.h"
 #include "common/base/job_kind.h"
 #include "common/base/uuid.h"
 #include "common/net/addr.h"
@@ -22,9 +23,9 @@ struct error;
 struct resolver;
 struct resolve_question;
 
-#define RESOLVE_FQDN_MAX    255 /* HostName 63 + dot + DomainName 191. SPEC: provisioning.md NAME */
-#define RESOLVE_HOST_MAX    63
-#define RESOLVE_DOMAIN_MAX  191
+#define RESOLVE_FQDN_MAX    FQDN_MAX
+#define RESOLVE_HOST_MAX    FQDN_HOST_MAX
+#define RESOLVE_DOMAIN_MAX  FQDN_DOMAIN_MAX
 #define RESOLVE_PROFILE_MAX 255
 #define RESOLVE_OU_MAX      511
 #define RESOLVE_OTP_MAX     32 /* bytes. SPEC: provisioning.md IDENTIFY 5 */
@@ -80,12 +81,6 @@ void resolve_cancel(struct resolve_question *q);
 
 /** Free; the connector must have been stopped. */
 void resolver_close(struct resolver *r);
-
-/**
- * Copy a name in lower case if it is one that AMT and DNS can carry.
- * @return 0; E_CONFIG with what is wrong
- */
-int resolve_set_fqdn(struct resolve_answer *a, const char *name, struct error *err);
 
 /** Set profile, ou, the base64 of otp or the hex of pin from text. @return 0; E_CONFIG */
 int resolve_set_field(

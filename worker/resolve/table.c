@@ -62,7 +62,7 @@ static int row_add(struct row **rows, const char *const value[TABLE_COLUMNS], st
 	struct uuid uuid;
 	ENSURE(value[COL_UUID] && uuid_parse(&uuid, value[COL_UUID]) == 0, err, E_CONFIG,
 		"uuid \"%.40s\" is not a UUID", value[COL_UUID] ? value[COL_UUID] : "");
-	TRY(resolve_set_fqdn(&a, value[COL_FQDN] ? value[COL_FQDN] : "", err));
+	TRY(fqdn_set(a.fqdn, value[COL_FQDN] ? value[COL_FQDN] : "", err));
 	for (int i = COL_PROFILE; i <= COL_OTP; i++)
 		if (value[i])
 			TRY(resolve_set_field(&a, column_names[i], value[i], err));

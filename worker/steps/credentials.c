@@ -48,9 +48,13 @@ struct verdict mebx_set_refused(struct session *s, uint32_t rv)
 	LOG_WARN("mebx.kept", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job));
 	/* The record must not name a password that the device did not take. */
 	const struct secret *cur = secret_set_get(&s->secrets.cur, "mebx");
-	if (s->kind == JOB_ROTATE && cur &&
-		secret_set_put(&s->secrets.pend, "mebx", cur->data, cur->len, clock_wall_ms()) == 0)
-		s->pending_dirty = true;
+	if (s->kind == JOB_SETUP)
+		return v_next();
+	if (s->kind == JOB_ADOPT || !cur)
+		secret_set_remove(&s->secrets.pend, "mebx");
+	else if (secret_set_put(&s->secrets.pend, "mebx", cur->data, cur->len, clock_wall_ms()) < 0)
+		return v_fail(s, FAIL_RETRY, "no_memory", "no memory for a password");
+	s->pending_dirty = true;
 	return v_next();
 }
 

@@ -87,5 +87,6 @@ struct verdict promote_read(struct session *s, const struct wsman_message *m)
 	s->secrets.prev = s->secrets.cur;
 	s->secrets.cur = s->secrets.pend;
 	s->secrets.pend = (struct secret_set){0};
+	secret_set_free(&s->secrets.give); /* not any more; and cur keeps the number of pend */
 	return v_next();
 }

@@ -19,7 +19,8 @@ local function open_id(uuid, now, n)
 		string.sub(h, 1, 3), string.sub(h, 4, 6), string.sub(h, 7, 18))
 end
 
--- o: kind, args, addr ('' = the one on record), who.
+-- o: kind, args, addr ('' = the one on record), who, give ('' = none) and the device's fields from
+-- o.more[9] on.
 local function open_new(dev, job, ready, ev, id, uuid, o, due)
 	local d = call('HMGET', dev, 'state', 'gen', 'quar', 'addr', 'last', 'first')
 	local state, now = d[1] or '', now_ms()
@@ -29,6 +30,10 @@ local function open_new(dev, job, ready, ev, id, uuid, o, due)
 		return STATE
 	elseif d[3] and o.addr == '' then
 		return QUARANTINED
+	end
+	local refusal = o.more and fields_check(dev, o.more, 9) or 0
+	if refusal ~= 0 then
+		return refusal
 	end
 	local gen = math.max(tonumber(d[2]) or 0, 1)
 	local set = { 'job', id, 'state', 'active', 'gen', gen }
@@ -42,9 +47,12 @@ local function open_new(dev, job, ready, ev, id, uuid, o, due)
 		end
 		call('HDEL', dev, 'quar', 'quar_ms', 'addr_alt', 'alt_ms')
 	end
-	call('HSET', dev, unpack(set))
+	if o.give then
+		put(set, 'sec_give', o.give)
+	end
+	fields_set(dev, o.more or {}, 9, set, {})
 	call('HSET', job, 'dev', uuid, 'gen', gen, 'st', 'ready', 'k', o.kind, 'a', o.args, 'back',
-		state, 'pl', '', 'try', 0, 'lost', 0, 'f', 0, 'ow', '', 'tp', '', 'cr', int(now), 'v',
+		state ~= '' and state or 'dead', 'pl', '', 'try', 0, 'lost', 0, 'f', 0, 'ow', '', 'tp', '', 'cr', int(now), 'v',
 		SCHEMA)
 	call('ZADD', ready, int(due), id)
 	event(ev, 'open', id, uuid, o.who, '', o.kind .. ' ' .. o.args)
@@ -52,7 +60,9 @@ local function open_new(dev, job, ready, ev, id, uuid, o, due)
 end
 
 -- keys: dev job ready ev; args: uuid job kind args addr('' = the one on record) delay_ms who
+-- give('' = none), fields from 9
 local function open_job(keys, args)
 	return open_new(keys[1], keys[2], keys[3], keys[4], args[2], args[1],
-		{ kind = args[3], args = args[4], addr = args[5], who = args[7] }, now_ms() + args[6])
+		{ kind = args[3], args = args[4], addr = args[5], who = args[7],
+			give = args[8] ~= '' and args[8], more = args }, now_ms() + args[6])
 end

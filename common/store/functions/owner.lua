@@ -124,6 +124,7 @@ local function finish(keys, args)
 		put(set, 'done_ms', now)
 		put(set, 'end_ms', now)
 		del[3] = 'unconf'
+		del[4] = 'sec_give' -- it has passwords of ours now
 	end
 	fields_set(dev, args, 5, set, del)
 	if was[7] then

@@ -214,14 +214,16 @@ static void test_record(void **state)
 	struct device_secrets s = {0};
 	const struct sealed_record record = {.dek = {wrapped.data, wrapped.len},
 		.cur = {sealed.data, sealed.len},
-		.pend = {sealed.data, sealed.len}};
+		.pend = {sealed.data, sealed.len},
+		.give = {sealed.data, sealed.len}};
 	assert_int_equal(device_secrets_open(&s, ring, &device, &record, &err), 0);
 	assert_int_equal(s.dek.gen, 7);
 	assert_int_equal(s.prev.n, 0);
 	assert_string_equal(secret_text(secret_set_get(&s.pend, "mebx")), "M3bx!");
+	assert_string_equal(secret_text(secret_set_get(&s.give, "mebx")), "M3bx!");
 	device_secrets_free(&s);
 
-	const struct sealed_record empty = {{0}, {0}, {0}, {0}};
+	const struct sealed_record empty = {.dek = {0}};
 	assert_int_equal(device_secrets_open(&s, ring, &device, &empty, &err), 0);
 	assert_int_equal(s.dek.key.len, 0);
 

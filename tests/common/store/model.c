@@ -555,7 +555,7 @@ int model_open(
 	memset(j, 0, sizeof *j);
 	j->dev = dev;
 	j->kind = kind;
-	SET(j->back, d->state);
+	SET(j->back, d->state[0] ? d->state : "dead");
 	SET(j->st, "ready");
 	j->created = m->now;
 	j->begun = j->ended = -1;
