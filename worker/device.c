@@ -403,7 +403,7 @@ void device_open(struct device *d)
 		rc = err.code;
 	struct conn_opts o = {.addr = addr,
 		.tls = ctx,
-		.sni = d->role == DEVICE_ADMIN && d->name[0] ? d->name : NULL,
+		.sni = d->role == DEVICE_ADMIN && d->name && d->name[0] ? d->name : NULL,
 		.connect_ms = w->connect_ms,
 		.handshake_ms = w->handshake_ms,
 		.ssl_setup = on_ssl,

@@ -113,7 +113,8 @@ struct device {
 	void *arg;
 	struct net_addr addr;
 	const struct tls_psk *psk; /* profile P: what the handshake shows; the session's */
-	const char *name; /* configured: FQDN, sent as server name; the session's. SPEC: tls.md 2 */
+	const char *name; /* configured: FQDN, sent as server name ("" = not known yet); the
+			     session's. SPEC: tls.md 2 */
 	enum device_role role;
 	enum tls_profile profile;      /* the one that is tried, or that worked */
 	const char *why;               /* DEVICE_HANDSHAKE: reason word of the ladder */
