@@ -91,6 +91,10 @@ void wired_old_wish(struct wishes *w)
 	wish_bool(w, "ActiveInS0", p->in_s0);
 	identity_wish(
 		w, x->protocol == PROFILE_EAP_FAST_TLS ? FAST_TLS_OLD : (uint32_t)x->protocol);
+	/* This class has its certificates inside; the newer one takes them by SetCertificates. */
+	if (by_certificate(x))
+		wish_certificate(w, "ClientCertificate", w->s->o.context_cert);
+	wish_certificate(w, "ServerCertificateIssuer", root_handle(w->s, x->root_file));
 }
 
 /* ---- its certificates --------------------------------------------------------------------------
