@@ -219,7 +219,7 @@ class Site:
                 "devices_file": str(d / "devices.csv"), "run_lease_ms": 8000,
                 # The waits of real firmware would make a demo last minutes: shorter here.
                 "waits": {"exchange_ms": 5000, "slow_exchange_ms": 8000, "reconnect_first_ms": 50, "reconnect_ms": 500,
-                          "not_now_ms": 200, "password_ms": 200, "rung_ms": 100, "ca_poll_ms": 1000},
+                          "not_now_ms": 200, "password_ms": 200, "rung_ms": 100, "ca_poll_ms": 1000, "worn_ms": 1000},
                 "retry_min_s": 1, "retry_max_s": 5,
             },
             "keys": {"kek_dir": str(d / "kek"), "kek_current": "demo", "masters_dir": str(d / "masters")},

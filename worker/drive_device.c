@@ -131,11 +131,12 @@ static void on_connected(void *arg)
 
 /* A renewal that was given up halfway may have left another certificate of our authority for this
  * name than the record says: it is this device. SPEC: maintenance.md 0.1 */
-static void take_later_leaf(struct session *s, X509 *leaf, const struct devcert_want *want)
+static void take_later_leaf(struct session *s, X509 *leaf, struct devcert_want *want)
 {
 	unsigned char *der = NULL;
 	int len = i2d_X509(leaf, &der);
 	char fp[DEVCERT_FP_HEX + 1];
+	want->client_auth = false; /* who it is, not what for */
 	if (len > 0)
 		s->leaf_fault = devcert_check_issued(der, (size_t)len, want, fp, NULL);
 	if (s->leaf_fault == DEVCERT_OK) { /* the record is to name its serial and its end, too */
@@ -149,15 +150,17 @@ static void take_later_leaf(struct session *s, X509 *leaf, const struct devcert_
 		KV_BOOL("ours", s->leaf_fault == DEVCERT_OK));
 }
 
-/* In service the certificate on record is known byte for byte: that its name is of yesterday is for
- * upkeep to mend. SPEC: maintenance.md 5 */
-static void note_name(struct session *s, X509 *leaf)
+/* In service the certificate on record is known byte for byte: that its name is of yesterday, or
+ * that it serves TLS alone, is for upkeep to mend. SPEC: maintenance.md 2, 5 */
+static void note_unfit(struct session *s, X509 *leaf)
 {
-	s->o.old_name[0] = '\0';
-	if (s->leaf_fault != DEVCERT_WRONG_NAME || s->kind == JOB_SETUP)
+	bool mended = s->leaf_fault == DEVCERT_WRONG_NAME || s->leaf_fault == DEVCERT_NO_CLIENTAUTH;
+	s->o.unfit = DEVCERT_OK;
+	if (!mended || s->kind == JOB_SETUP)
 		return;
+	s->o.unfit = s->leaf_fault;
 	X509_NAME_get_text_by_NID(
-		X509_get_subject_name(leaf), NID_commonName, s->o.old_name, sizeof s->o.old_name);
+		X509_get_subject_name(leaf), NID_commonName, s->o.leaf_name, sizeof s->o.leaf_name);
 	s->leaf_fault = DEVCERT_OK;
 }
 
@@ -191,10 +194,11 @@ static int on_verify(X509 *leaf, STACK_OF(X509) * chain, void *arg, struct error
 		return judge_foreign(s, leaf, err);
 	struct devcert_want want = {.ca = s->w->device_ca,
 		.fqdn = s->ck.fqdn,
-		.now_s = (int64_t)(clock_wall_ms() / 1000)};
+		.now_s = (int64_t)(clock_wall_ms() / 1000),
+		.client_auth = s->kind != JOB_SETUP && profile_wants_client_auth(s->profile)};
 	const char *old = s->plan == PLAN_RENEW ? s->old_fp : NULL;
 	s->leaf_fault = devcert_check_presented(leaf, s->cert_fp, old, &want, err);
-	note_name(s, leaf); /* of the very one on record only */
+	note_unfit(s, leaf); /* of the very one on record only */
 	if (s->leaf_fault == DEVCERT_NOT_INSTALLED && s->kind != JOB_SETUP && !s->ck.commits)
 		take_later_leaf(s, leaf, &want);
 	return s->leaf_fault == DEVCERT_OK ? 0 : E_TLS;
@@ -307,7 +311,10 @@ static void on_refused(struct session *s, uint32_t rv)
 		return;
 	}
 	bool worn = st->retry == WSMAN_RETRY_LATE, passing = worn || rv == WSMAN_RV_INTERNAL_ERROR;
-	session_set_failure(s, passing ? FAIL_RETRY : FAIL_DEAD, worn ? "flash_worn" : "refused",
+	/* A worn device in service is left alone till the calendar comes again; one in setup waits.
+	 * SPEC: maintenance.md 8 */
+	bool again = passing && !(worn && s->kind != JOB_SETUP);
+	session_set_failure(s, again ? FAIL_RETRY : FAIL_DEAD, worn ? SESSION_WORN : "refused",
 		"%s: %s.%s answered %u %s", row->name, row->class_name, row->action, rv, st->name);
 	go(s, VERDICT_FAIL, 0, 0);
 }

@@ -81,6 +81,7 @@ static int want_all(struct session *s, struct secret_set *set, bool fresh, struc
 	const struct profile *p = s->profile;
 	char name[SECRET_NAME_MAX + 1];
 	int rc = want(s, set, &p->kvm.rfb_password, SECRET_RFB, RFB_LEN, fresh, err), changed = rc;
+	/* Never fresh: the account in the directory has the same one and must change with it. */
 	if (rc >= 0 && p->kerberos.state == PROFILE_ON)
 		changed |= rc = want(s, set, &random, SECRET_KERBEROS, PASSWORD_LEN, false, err);
 	for (uint32_t i = 0; rc >= 0 && i < p->acl.n_users; i++) {

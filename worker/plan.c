@@ -298,8 +298,8 @@ const struct step step_table[N_STEPS] = {
 		"AMT_EnvironmentDetectionSettingData", SETTING_ENVIRONMENT),
 
 	/* upkeep */
-	MADE(STEP_NAME_DECIDE, "name.decide", KIND_LOCAL, "is the certificate of today's name?",
-		.build = name_decide_build),
+	MADE(STEP_LEAF_DECIDE, "leaf.decide", KIND_LOCAL, "does the certificate still serve?",
+		.build = leaf_decide_build),
 	MADE(STEP_RENEW_DECIDE, "renew.decide", KIND_LOCAL, "what is there of the new certificate?",
 		.build = renew_decide_build),
 	MADE(STEP_RENEW_PROVE, "renew.prove", KIND_LOCAL, "go on with the new certificate only",
@@ -369,7 +369,7 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 
 static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
 	STEP_VERIFY_GENERAL, STEP_VERIFY_ADMIN, STEP_ADMIN_SET, STEP_PROMOTE, STEP_PSK_USED,
-	STEP_NAME_DECIDE, STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_CLEAN_DECIDE,
+	STEP_LEAF_DECIDE, STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_CLEAN_DECIDE,
 	STEP_CLEAN_CERT, STEP_CLEAN_KEY, STEP_CLOCK_GET, STEP_CLOCK_SET, ACCESS, STEP_PING_COMPARE,
 	STEP_PING_PUT, STEP_REDIRECTION_GET, STEP_REDIRECTION_SET, STEP_REDIRECTION_PUT,
 	STEP_KVM_GET, STEP_CONSENT_GET, STEP_CONSENT_PUT, STEP_KVM_SETTINGS_GET, STEP_KVM_SET,

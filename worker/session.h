@@ -34,11 +34,12 @@
 struct worker;
 
 #define SESSION_KEEP_MAX (64 * 1024) /* objects read for Put: about 20 KiB at most in practice */
-#define SESSION_LISTS_MAX                                                                         \
-	(512 * 1024)                   /* certificates and keys of a device, a few dozen at 4 KiB \
-					*/
-#define SESSION_REPORT_MAX (32 * 1024) /* an inventory has 2 to 6 KiB */
-#define SESSION_BUSY_TRIES 3           /* wsman busy faults. SPEC: wsman.md 5 */
+#define SESSION_LISTS_MAX                                                                          \
+	(512 * 1024)                    /* certificates and keys of a device, a few dozen at 4 KiB \
+					 */
+#define SESSION_REPORT_MAX (32 * 1024)  /* an inventory has 2 to 6 KiB */
+#define SESSION_WORN       "flash_worn" /* reason; the calendar knows the word, too (pump.lua) */
+#define SESSION_BUSY_TRIES 3            /* wsman busy faults. SPEC: wsman.md 5 */
 #define CA_RETRIES         4 /* in the visit: 2, 4, 8, 16 s; then the job is parked. SPEC: ca.md 3 */
 /* Refused logins in a row, over all visits: ten lock a device. Nonces that are reset can deceive
  * one visit, and rarely two; three settle it. SPEC: wsman.md 3.3 */
@@ -117,7 +118,8 @@ struct observed {
 	struct policy_entry *policies;
 	bool cira_listed, cira_written;
 	char own_address[NET_ADDR_TEXT_MAX];          /* under which it is reached, without port */
-	char old_name[RESOLVE_FQDN_MAX + 1];          /* of the leaf, if not today's; else "" */
+	enum devcert_fault unfit;                     /* why the leaf is to be renewed; OK = not */
+	char leaf_name[RESOLVE_FQDN_MAX + 1];         /* unfit: its name */
 	bool power_written;                           /* to be read again */
 	bool clean_left, cleaned_again;               /* a deletion was refused; see clean.c */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */

@@ -254,10 +254,12 @@ static int end_failed(struct session *s, const struct store_lease *who, struct s
 	const struct conf_worker *c = &s->w->conf->worker;
 	uint64_t random = 0;
 	uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
+	uint64_t backoff = store_backoff_ms(s->attempt + 1, (uint64_t)c->retry_min_s * 1000,
+		(uint64_t)c->retry_max_s * 1000, random);
+	bool worn = strcmp(s->failure.reason, SESSION_WORN) == 0;
 	struct store_failure f = {.dead = s->failure.class == FAIL_DEAD,
 		.max_attempts = c->max_attempts,
-		.delay_ms = store_backoff_ms(s->attempt + 1, (uint64_t)c->retry_min_s * 1000,
-			(uint64_t)c->retry_max_s * 1000, random),
+		.delay_ms = worn ? c->waits.worn_ms : backoff,
 		.err = s->failure.reason,
 		.txt = s->failure.text,
 		.step = s->row->name,

@@ -133,7 +133,7 @@ struct conf_waits {
 	uint32_t phase_a_s, session_s;
 	uint32_t reconnect_first_ms, reconnect_ms, reconnect_tries;
 	uint32_t not_now_ms, not_now_tries;
-	uint32_t password_ms, rung_ms, ca_poll_ms, idle_close_ms, resolve_retry_ms;
+	uint32_t password_ms, rung_ms, ca_poll_ms, idle_close_ms, resolve_retry_ms, worn_ms;
 };
 
 struct conf_worker {

@@ -143,6 +143,7 @@ static const cyaml_schema_field_t waits_rows[] = {
 	ROW_UINT(struct conf_waits, ca_poll_ms),
 	ROW_UINT(struct conf_waits, idle_close_ms),
 	ROW_UINT(struct conf_waits, resolve_retry_ms),
+	ROW_UINT(struct conf_waits, worn_ms),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t worker_rows[] = {
@@ -270,6 +271,7 @@ static const struct yaml_range conf_ranges[] = {
 	{"worker.waits.ca_poll_ms", 10, 86400000},
 	{"worker.waits.idle_close_ms", 100, 600000},
 	{"worker.waits.resolve_retry_ms", 10, 86400000},
+	{"worker.waits.worn_ms", 10, 172800000},
 	{"ca.validity_days", 1, 3650},
 	{0},
 };
@@ -347,7 +349,8 @@ static const struct conf defaults = {
 			.rung_ms = 1000,
 			.ca_poll_ms = 60000,
 			.idle_close_ms = 20000,
-			.resolve_retry_ms = 30000}},
+			.resolve_retry_ms = 30000,
+			.worn_ms = 86400000}},
 	.keys = {.kek_dir = "/etc/muster/kek",
 		.kek_current = "1",
 		.masters_dir = "/etc/muster/masters"},

@@ -33,6 +33,7 @@ static const char *const fault_names[DEVCERT_N_FAULTS] = {
 	[DEVCERT_NOT_YET_VALID] = "not-yet-valid",
 	[DEVCERT_NO_SERVERAUTH] = "no-serverauth",
 	[DEVCERT_WRONG_NAME] = "wrong-name",
+	[DEVCERT_NO_CLIENTAUTH] = "no-clientauth",
 };
 
 const char *devcert_fault_name(enum devcert_fault fault)
@@ -114,12 +115,12 @@ static enum devcert_fault check_chain(X509 *cert, const struct devcert_want *wan
 	return fault;
 }
 
-static bool has_server_auth(X509 *cert)
+static bool has_usage(X509 *cert, int nid)
 {
 	bool found = false;
 	EXTENDED_KEY_USAGE *eku = X509_get_ext_d2i(cert, NID_ext_key_usage, NULL, NULL);
 	for (int i = 0; i < sk_ASN1_OBJECT_num(eku); i++)
-		found |= OBJ_obj2nid(sk_ASN1_OBJECT_value(eku, i)) == NID_server_auth;
+		found |= OBJ_obj2nid(sk_ASN1_OBJECT_value(eku, i)) == nid;
 	EXTENDED_KEY_USAGE_free(eku);
 	return found;
 }
@@ -160,9 +161,12 @@ static enum devcert_fault check_content(X509 *cert, const struct devcert_want *w
 	enum devcert_fault fault = check_chain(cert, want);
 	if (fault != DEVCERT_OK)
 		return fault;
-	if (!has_server_auth(cert))
+	if (!has_usage(cert, NID_server_auth))
 		return DEVCERT_NO_SERVERAUTH;
-	return name_fits(cert, want->fqdn) ? DEVCERT_OK : DEVCERT_WRONG_NAME;
+	if (!name_fits(cert, want->fqdn))
+		return DEVCERT_WRONG_NAME;
+	bool usable = !want->client_auth || has_usage(cert, NID_client_auth);
+	return usable ? DEVCERT_OK : DEVCERT_NO_CLIENTAUTH;
 }
 
 static enum devcert_fault report(enum devcert_fault fault, X509 *cert, const char *what,

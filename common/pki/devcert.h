@@ -9,6 +9,7 @@
 #define MUSTER_PKI_DEVCERT_H
 
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ enum devcert_fault {
 	DEVCERT_NOT_YET_VALID,
 	DEVCERT_NO_SERVERAUTH,
 	DEVCERT_WRONG_NAME, /* the FQDN is not in the SAN (without a SAN: not the CN) */
+	DEVCERT_NO_CLIENTAUTH,
 	DEVCERT_N_FAULTS,
 };
 
@@ -56,6 +58,7 @@ struct devcert_want {
 	EVP_PKEY *key;    /* from DERKey; NULL = not compared */
 	const char *fqdn; /* from our map */
 	int64_t now_s;    /* seconds since 1970 UTC */
+	bool client_auth; /* the device logs in with it: 802.1x, remote access */
 };
 
 /**

@@ -31,7 +31,7 @@ class Names(harness.SiteTest):
     @classmethod
     def setUpClass(cls):
         # Of the usual plan the rows that a name has to do with; the others are the business of test_crash.
-        about = re.compile(r"^(admin|verify|name|cert|key|context|clean|ping|check\.general|revoke)\b")
+        about = re.compile(r"^(admin|verify|leaf|cert|key|context|clean|ping|check\.general|revoke)\b")
         crashes = [(p, r, m) for p, r in rows(cls.build) if p == "renew" or about.match(r) for m in ("before", "after")]
         cls.n_crashes = len(crashes)
         cls.n = SAME + QUIET + len(crashes)

@@ -60,24 +60,27 @@ class Clients(PhaseBase):
         devices = {d.uuid: (int(name.split("/")[0][3:]), d) for name, found in foreign.devices_of(sim, None).items() for d in found[:2]}
         self.assertEqual(len({release for release, _ in devices.values()}), len(ALL), "the seed leaves a generation out")
         uuids = list(devices)
+        first = self.records()
         self.open_jobs("maintain", uuids, "profile=clients")
         position = self.writes(sim, 0)[1]
-        # The first certificate was for TLS alone and had no use for clients: a renewal gives it one, the next is like any other.
-        for _ in range(2):
-            before = self.records()
-            self.open_jobs("renew", uuids)
-            after, (writes, position) = self.records(), self.writes(sim, position)
-            for uuid, (release, device) in devices.items():
-                calls = [c[1:] for c in writes if c[0] == uuid]
-                with self.subTest(release=release, device=uuid):
-                    self.assertNotEqual(before[uuid]["cert_fp"], after[uuid]["cert_fp"])
-                    mobile = "CIM_WiFiPort\t\t\t" not in after[uuid]["differences"]
-                    self.assertEqual([calls.count(NEW), calls.count(SERVER), calls.count(AIR)], [1, 1, int(mobile)])
-                    self.assertEqual(len([c for c in calls if c in WIRE]), 1, "the wire")
-                    self.assertIn(OLD, calls)
-                    if release < 8:  # the only class that shows to whom it refers
-                        self.values(device, after[uuid]["admin_password"], [])
-                        self.assertEqual(self.refers_to(device, "AMT_8021XProfile", "ClientCertificate"), after[uuid]["cert_fp"])
+        # The certificate of the setup was for TLS alone: maintenance saw that it does not serve, and replaced it.
+        before = self.records()
+        for uuid in uuids:
+            self.assertIn("AMT_PublicKeyCertificate\tExtendedKeyUsage\tserverAuth\tserverAuth,clientAuth\n", before[uuid]["differences"])
+            self.assertNotEqual(before[uuid]["cert_fp"], first[uuid]["cert_fp"])
+        self.open_jobs("renew", uuids)
+        after, (writes, position) = self.records(), self.writes(sim, position)
+        for uuid, (release, device) in devices.items():
+            calls = [c[1:] for c in writes if c[0] == uuid]
+            with self.subTest(release=release, device=uuid):
+                self.assertNotEqual(before[uuid]["cert_fp"], after[uuid]["cert_fp"])
+                mobile = "CIM_WiFiPort\t\t\t" not in after[uuid]["differences"]
+                self.assertEqual([calls.count(NEW), calls.count(SERVER), calls.count(AIR)], [1, 1, int(mobile)])
+                self.assertEqual(len([c for c in calls if c in WIRE]), 1, "the wire")
+                self.assertIn(OLD, calls)
+                if release < 8:  # the only class that shows to whom it refers
+                    self.values(device, after[uuid]["admin_password"], [])
+                    self.assertEqual(self.refers_to(device, "AMT_8021XProfile", "ClientCertificate"), after[uuid]["cert_fp"])
         self.open_jobs("maintain", uuids)
         self.assertEqual(self.writes(sim, position)[0], [], "nothing is left to write")
         self.assertEqual(json.loads(self.site.muster("ca", "show", "--json"))["revoked"], 2 * len(uuids))

@@ -272,6 +272,7 @@ static bool wrong_answer(struct peer *p, struct fake_request *rq)
 		else
 			fake_fault_body(rq, "Concurrency", &b);
 		break;
+	case FAKE_WORN: fake_output(rq, 38, "", &b); break;
 	case FAKE_REFUSED: fake_output(rq, 36, "", &b); break;
 	case FAKE_2057: fake_output(rq, 2057, "", &b); break;
 	case FAKE_NO_KEYGEN: fake_fault_body(rq, "ActionNotSupported", &b); break;

@@ -20,6 +20,7 @@ enum fake_fault {
 	FAKE_ABSENT,    /* SOAP fault DestinationUnreachable */
 	FAKE_BUSY,      /* ReturnValue 2061 (methods), fault Concurrency (others) */
 	FAKE_REFUSED,   /* ReturnValue 36 (methods) */
+	FAKE_WORN,      /* ReturnValue 38 (methods) */
 	FAKE_401,       /* challenge, whatever the answer */
 	FAKE_TRUNCATED, /* half of the XML */
 	FAKE_HTML,      /* HTTP 400 with HTML */

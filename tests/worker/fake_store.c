@@ -280,6 +280,7 @@ int store_fail(struct store *s, const struct store_lease *lease, const struct st
 	struct reply *r = reply_new(arg);
 	r->failed = cb;
 	r->dead = f->dead;
+	fake_store.delay_ms = f->delay_ms;
 	if (r->err.code)
 		return 0;
 	keep(&fake_store.checkpoint, f->checkpoint);

@@ -42,6 +42,7 @@ struct fake_store {
 	char end[16];            /* finish | retry | dead | park | release */
 	char why[16];            /* park */
 	bool poll;               /* park: has a poll time */
+	uint64_t delay_ms;       /* fail: until the next visit */
 	char err[64], txt[400], end_step[64];
 	/* what it shall do */
 	const char *stale_at;  /* answer E_STALE at this step */

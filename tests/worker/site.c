@@ -47,7 +47,8 @@ static void ca_submit(struct ca *ca, struct ca_call *call)
 	snprintf(call->text, sizeof call->text, "test authority");
 	call->retry_ms = 1;
 	if (ca_result == CA_RESULT_ISSUED) {
-		X509 *x = fake_cert(call->common_name, key, pki.ca, pki.ca_key, "serverAuth", false,
+		X509 *x = fake_cert(call->common_name, key, pki.ca, pki.ca_key,
+			call->client_auth ? "serverAuth,clientAuth" : "serverAuth", false,
 			call->common_name);
 		unsigned char *out = call->cert;
 		call->cert_len = (size_t)i2d_X509(x, &out);

@@ -252,6 +252,26 @@ static void test_later_leaf(void **state)
 	assert_string_equal(fake_store_field("cert_fp"), fp);
 }
 
+/* The flash has had its writes of the day: a device in setup is asked again tomorrow, one in
+ * service is left to the calendar. */
+static void test_flash_worn(void **state)
+{
+	(void)state;
+	fresh();
+	dev.fault = FAKE_WORN;
+	dev.at = "admin.set";
+	visit();
+	assert_end("retry", "flash_worn");
+	assert_int_equal(fake_store.delay_ms, 24 * 3600 * 1000);
+
+	in_service();
+	w.profiles.items[0]->features.web_ui = false;
+	dev.fault = FAKE_WORN;
+	dev.at = "webui.set";
+	upkeep("maintain", "");
+	assert_end("dead", "flash_worn");
+}
+
 static bool same_blob(const struct buf *a, const struct buf *b)
 {
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
@@ -338,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_changed_hands),
 		cmocka_unit_test(test_not_in_service),
 		cmocka_unit_test(test_later_leaf),
+		cmocka_unit_test(test_flash_worn),
 		cmocka_unit_test(test_rotate),
 		cmocka_unit_test(test_rotate_not_taken),
 		cmocka_unit_test(test_rotate_killed),

@@ -27,7 +27,8 @@ static struct devcert_want want(const struct session *s, EVP_PKEY *key)
 	return (struct devcert_want){.ca = s->w->device_ca,
 		.key = key,
 		.fqdn = s->ck.fqdn,
-		.now_s = (int64_t)(clock_wall_ms() / 1000)};
+		.now_s = (int64_t)(clock_wall_ms() / 1000),
+		.client_auth = profile_wants_client_auth(s->profile)};
 }
 
 /* A listed certificate that is good for this device as it stands. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NAME: AMT_GeneralSettings, the whole object echoed. SPEC: provisioning.md 3 NAME, wsman.md 4 */
-#include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
 /* Old firmware refuses a Put with a name that it did not send itself. SPEC: wsman.md 4 */
@@ -37,17 +36,6 @@ struct verdict name_put_fault(struct session *s, enum wsman_reaction reaction)
 	if (wsman_object_set(o, "WsmanOnlyMode", "false") < 0)
 		return v_fail(s, FAIL_RETRY, "no_memory", "no memory for %s", s->row->name);
 	return v_again(0);
-}
-
-/* In service: a certificate of the new name first, so that no console meets a device whose name its
- * certificate denies; then the name, as a setting. SPEC: maintenance.md 2, 5 */
-enum build name_decide_build(struct session *s, struct wsman_request *rq)
-{
-	(void)rq;
-	if (!s->o.old_name[0])
-		return BUILD_SKIP;
-	setting_report(s, "AMT_PublicKeyCertificate", "Subject", s->o.old_name, s->ck.fqdn);
-	return s->dry ? BUILD_SKIP : build_verdict(s, v_plan(PLAN_RENEW));
 }
 
 enum build name_put_build(struct session *s, struct wsman_request *rq)

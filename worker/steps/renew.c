@@ -1,10 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A new TLS certificate beside the old one: the rows of CERT do the work, these two decide where to
- * begin and when to believe it. The old certificate goes with CLEAN, after the new one has
- * answered. SPEC: maintenance.md 2
+ * A new TLS certificate beside the old one: the rows of CERT do the work, these decide
+ * whether, where to begin, and when to believe it. The old certificate goes with CLEAN, after the
+ * new one has answered. SPEC: maintenance.md 2
  */
+#include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
+
+#define CERTIFICATE "AMT_PublicKeyCertificate"
+#define BOTH_USES   "serverAuth,clientAuth"
+
+/* Maintenance found a leaf that does not serve any more. For a name: a certificate of the new one
+ * first, so that no console meets a device whose name its certificate denies; the name itself is a
+ * setting and comes after. SPEC: maintenance.md 2, 5 */
+enum build leaf_decide_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	switch (s->o.unfit) {
+	case DEVCERT_OK: return BUILD_SKIP;
+	case DEVCERT_WRONG_NAME:
+		setting_report(s, CERTIFICATE, "Subject", s->o.leaf_name, s->ck.fqdn);
+		break;
+	default: setting_report(s, CERTIFICATE, "ExtendedKeyUsage", "serverAuth", BOTH_USES); break;
+	}
+	return s->dry ? BUILD_SKIP : build_verdict(s, v_plan(PLAN_RENEW));
+}
 
 /* A visit that was cut short left its key, its certificate or both; they are found by their bytes.
  */

@@ -16,9 +16,11 @@ local UPKEEP = {
 }
 local PACE_SPARE = 1.4         -- of the mean rate: what was late is caught up
 local PACE_BURST_MS = 1200000  -- unused rate is kept for 20 minutes
+local PACE_STEP_MS = 3600000   -- a job an hour is never too many, however small the estate is
 local LATE_MS = 86400000       -- a renewal that is late by a day waits for no rate: see late()
 local BUSY_MS = 3600000        -- the device has another job: look again in an hour
 local RETRY_MS = 21600000      -- a job that gave up: again in 6 hours to 12 hours
+local WORN_MS = 86400000       -- 'flash_worn': the firmware counts writes by the day
 local POLICY = { 'renew', 'rotate', 'maintain', 'inventory', 'life', 'wear' }
 
 -- 0 to 1, the same for a device and a word for ever.
@@ -81,10 +83,10 @@ local function schedule_next(job, dev, uuid, kind, now)
 end
 
 -- It gave up: the device is asked again, unless its kind is not on the calendar.
-local function schedule_retry(job, uuid, kind, now)
+local function schedule_retry(job, uuid, kind, err, now)
 	local due = sibling(job, 'due:' .. kind)
 	if call('ZSCORE', due, uuid) then
-		local pause = RETRY_MS * (1 + fraction(uuid, int(now)))
+		local pause = (err == 'flash_worn' and WORN_MS or RETRY_MS) * (1 + fraction(uuid, int(now)))
 		call('ZADD', due, int(now + pause), uuid)
 	end
 end
@@ -94,7 +96,7 @@ local function upkeep_failed(job, uuid, kind, wave, err, now)
 	if wave then
 		wave_ended(job, wave, uuid, false, err, now)
 	elseif kind then
-		schedule_retry(job, uuid, kind, now)
+		schedule_retry(job, uuid, kind, err, now)
 	end
 end
 
@@ -111,7 +113,7 @@ local function upkeep_allowance(prefix, policy, now)
 	if per_ms == 0 then
 		return 0, 0, now
 	end
-	local step = 1 / (per_ms * PACE_SPARE)
+	local step = math.min(1 / (per_ms * PACE_SPARE), PACE_STEP_MS)
 	local burst = math.max(PACE_BURST_MS, step)
 	local tat = math.max(tonumber(call('GET', prefix .. 'upkeeptat')) or 0, now - burst)
 	return math.floor((now - tat) / step), step, tat

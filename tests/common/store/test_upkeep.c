@@ -27,7 +27,7 @@ static uint64_t now;
 
 struct device {
 	char uuid[UUID_TEXT_LEN + 1];
-	uint64_t cert_end_ms, rotated_ms;
+	uint64_t cert_end_ms, rotated_ms, written_ms; /* by a job that changes the device */
 };
 
 static void clock_to(uint64_t ms)
@@ -118,6 +118,7 @@ static void end_job(const struct work *w, bool good, const struct store_field *f
 #define CAL_LIFE    (365 * DAY_MS)
 #define CAL_ROTATE  (30 * DAY_MS)
 #define CAL_DAYS    730
+#define CAL_WEAR    (2 * DAY_MS)
 #define CAL_STEP_MS (HOUR_MS / 3)
 
 static void do_calendar_job(struct device *d, const struct work *w, size_t number)
@@ -125,6 +126,10 @@ static void do_calendar_job(struct device *d, const struct work *w, size_t numbe
 	char text[24];
 	struct store_field f = {"cert_end", {text, 0}};
 	bool good = number % 97 != 0; /* one in a hundred finds its device switched off */
+	/* The flash: never two jobs that write within wear_ms. */
+	assert_true(d->written_ms == 0 || now - d->written_ms >= CAL_WEAR);
+	if (good)
+		d->written_ms = now;
 	if (good && w->kind == JOB_ROTATE)
 		d->rotated_ms = now;
 	if (good && w->kind == JOB_RENEW) {
@@ -144,7 +149,7 @@ static void test_two_years(void **state)
 		.certificate_ms = CAL_LIFE,
 		.rotate_ms = CAL_ROTATE,
 		.maintain_ms = 30 * DAY_MS,
-		.wear_ms = DAY_MS};
+		.wear_ms = CAL_WEAR};
 	size_t total = 0, n_hours = CAL_DAYS * 24;
 	unsigned worst = 0;
 	uint64_t kinds[JOB_KINDS] = {0};
@@ -209,6 +214,68 @@ static unsigned next_day(unsigned from, unsigned till)
 	return 0;
 }
 
+/* Profiles ask for a renewal every day where the site's rate knows of one a year: no certificate is
+ * late by more than the day after which the rate does not count. */
+static void test_renewals_do_not_starve(void **state)
+{
+	enum { DEVICES = 200, DAYS = 15 };
+	static struct device d[DEVICES];
+	const struct store_upkeep policy = {
+		.renew_before_ms = 364 * DAY_MS, .certificate_ms = CAL_LIFE};
+	char text[24];
+	size_t total = 0;
+	(void)state;
+	clock_to(START);
+	ok(store_upkeep_policy(site.store, &policy, site_done_cb, &site, &err));
+	set_up(d, DEVICES, CAL_LIFE);
+	for (uint64_t t = HOUR_MS; t <= DAYS * DAY_MS; t += HOUR_MS) {
+		clock_to(START + t);
+		ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+		if (site.count == 0)
+			continue;
+		claim();
+		for (size_t i = 0; i < n_works; i++, total++) {
+			struct device *dev = &d[index_of(works[i].uuid)];
+			uint64_t before = dev->cert_end_ms - CAL_LIFE; /* when it was issued */
+			assert_true(now - before <= 2 * DAY_MS + 2 * HOUR_MS);
+			dev->cert_end_ms = now + CAL_LIFE;
+			struct store_field f = number("cert_end", dev->cert_end_ms, text);
+			end_job(&works[i], true, &f, 1);
+		}
+	}
+	assert_true(total > DEVICES * DAYS / 3);
+}
+
+/* What failed for a worn flash comes after a day, other failures sooner. */
+static void test_worn(void **state)
+{
+	static struct device d[1];
+	const struct store_upkeep policy = {.maintain_ms = 30 * DAY_MS, .wear_ms = DAY_MS};
+	(void)state;
+	static const struct {
+		const char *err;
+		uint64_t from_ms, to_ms;
+	} ends[] = {{"unreachable", 6 * HOUR_MS, 12 * HOUR_MS}, {"flash_worn", DAY_MS, 2 * DAY_MS}};
+	clock_to(START);
+	ok(store_upkeep_policy(site.store, &policy, site_done_cb, &site, &err));
+	set_up(d, 1, CAL_LIFE);
+	assert_true(next_day(1, 31) > 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct store_lease l = {works[0].id, works[0].uuid, works[0].fence};
+		struct store_failure f = {.dead = true, .err = ends[i].err, .txt = "test"};
+		ok(store_begin(site.store, &l, "w", 30000, site_begin_cb, &site, &err));
+		ok(store_fail(site.store, &l, &f, site_fail_cb, &site, &err));
+		uint64_t failed = now;
+		for (site.count = 0; site.count == 0 && now < failed + 40 * DAY_MS;) {
+			clock_to(now + HOUR_MS / 2);
+			ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+		}
+		assert_int_equal(site.count, 1);
+		assert_in_range(now - failed, ends[i].from_ms, ends[i].to_ms + HOUR_MS);
+		claim();
+	}
+}
+
 /* The profile's tls.renew_before_days stands in the record and wins over the site's; a maintenance
  * that brings a profile with another one moves the day, any other does not. */
 static void test_renew_before(void **state)
@@ -229,8 +296,7 @@ static void test_renew_before(void **state)
 	f[1] = number("renew_before", 120 * DAY_MS, before_text);
 	end_job(&works[0], true, f, 2);
 	unsigned second = next_day(first + 1, first + 365);
-	assert_in_range(
-		second, first + 240, first + 247); /* late by a day: the rate is of the site */
+	assert_in_range(second, first + 240, first + 246);
 	/* Profiles without a wish of their own: the site's 30 days. */
 	f[0] = number("cert_end", now + CAL_LIFE, end_text);
 	f[1] = (struct store_field){.name = "renew_before"};
@@ -443,6 +509,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wave_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wave_stops, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renew_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_renewals_do_not_starve, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_worn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_years, setup, teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
