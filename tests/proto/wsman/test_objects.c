@@ -177,7 +177,9 @@ static void test_status(void **state)
 				expected = WSMAN_RETRY_SOON;
 		assert_int_equal(wsman_status_find(WSMAN_STATUS_AMT, code)->retry, expected);
 		assert_int_equal(wsman_status_find(WSMAN_STATUS_CIM, code)->retry,
-			code == 4099 ? WSMAN_RETRY_SOON : WSMAN_RETRY_NEVER);
+			code == 4099 ? WSMAN_RETRY_SOON
+			: code == 38 ? WSMAN_RETRY_LATE
+				     : WSMAN_RETRY_NEVER);
 	}
 	assert_string_equal(
 		wsman_status_find(WSMAN_STATUS_AMT, WSMAN_RV_DATA_MISSING)->name, "DATA_MISSING");
