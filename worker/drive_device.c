@@ -8,6 +8,7 @@
 #include "common/base/codec.h"
 #include "common/base/log.h"
 #include "worker/drive_int.h"
+#include "worker/locate.h"
 
 #define SUFFIX_MAX 128 /* of one DNS suffix in the record */
 /* A password that somebody typed: nonces that are reset hardly deceive three visits. */
@@ -126,6 +127,7 @@ static void on_connected(void *arg)
 		s->tlsp = s->device.profile;
 		s->tlsp_known = true;
 	}
+	s->reached = true;
 	go(s, VERDICT_NEXT, 0, 0);
 }
 
@@ -396,6 +398,15 @@ static bool adopt_in_clear(struct session *s, enum device_trouble trouble)
 	return change;
 }
 
+/* The end of the visit, unless DNS knows it at another address. */
+static void not_found(
+	struct session *s, enum fail_class class, const char *reason, const struct error *err)
+{
+	session_set_failure(s, class, reason, "%s: %s", s->row->name, err->text);
+	if (!locate_again(s))
+		go(s, VERDICT_FAIL, 0, 0);
+}
+
 /* The configured device is not there (yet), or shows the wrong leaf. SPEC: P 3 RECONNECT, tls.md 8
  */
 static void admin_unreachable(
@@ -419,7 +430,7 @@ static void admin_unreachable(
 		go(s, VERDICT_PLAN, first, 0);
 	} else if (s->kind != JOB_SETUP && trouble == DEVICE_CERTIFICATE && !s->committed) {
 		/* No password goes to a host that we do not know. SPEC: maintenance.md 0.1 */
-		fail(s, FAIL_DEAD, "changed_hands", err);
+		not_found(s, FAIL_DEAD, "changed_hands", err);
 	} else if (adopt_in_clear(s, trouble)) {
 		connect_now(s);
 	} else if (s->connect_tries < w->reconnect_tries) {
@@ -431,7 +442,7 @@ static void admin_unreachable(
 	} else if (trouble == DEVICE_CERTIFICATE) {
 		fail(s, other_leaf ? FAIL_RETRY : FAIL_DEAD, "wrong_certificate", err);
 	} else {
-		fail(s, FAIL_RETRY, "unreachable", err);
+		not_found(s, FAIL_RETRY, "unreachable", err);
 	}
 }
 

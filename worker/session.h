@@ -211,6 +211,8 @@ struct session {
 	bool swept;              /* key store was full: unbound keys were deleted, once */
 	bool committed;          /* this visit sent CommitChanges */
 	unsigned connect_tries;
+	bool reached;                  /* a connection of this visit was to the device */
+	bool located;                  /* DNS was asked where it is; worker/locate.h */
 	unsigned setups;               /* times that the setup plan was begun */
 	uint64_t phase_deadline_ms;    /* phase A, moved by every wait */
 	enum devcert_fault leaf_fault; /* of the last connection */

@@ -106,6 +106,7 @@ struct record {
 	size_t n;
 	char marks[MARKS_TEXT_MAX + 1];
 	char renew_before[24]; /* ms; "" = as the site says */
+	char addr[NET_ADDR_TEXT_MAX];
 	char tries[16], serial[SERIAL_HEX_MAX + 1], cert_end[24];
 };
 
@@ -205,6 +206,10 @@ static void record_success(struct session *s, struct record *r)
 		snprintf(r->renew_before, sizeof r->renew_before, "%llu",
 			s->profile->tls.renew_before_days * DAY_MS);
 	set(r, "renew_before", r->renew_before);
+	if (s->located) { /* also instead of the source of the last Hello, which would win */
+		add(r, "addr", net_addr_host_text(&s->device.addr, r->addr));
+		add(r, "src", r->addr);
+	}
 	add(r, "realm", s->ck.realm);
 	clear(r, "pw_tries"); /* the right one is known now */
 	add(r, "rehello", s->profile->rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");

@@ -144,6 +144,7 @@ struct conf_worker {
 	char devices_file[CONF_PATH_MAX];    /* "" = no static table */
 	char rules_file[CONF_PATH_MAX];      /* "" = no decision rules; common/conf/rules.h */
 	bool reverse_dns;
+	bool forward_dns; /* where a device in service is that does not answer */
 	struct conf_hook hook;
 	struct conf_hooks hooks;
 	struct conf_chain provisioning[CONF_CHAINS_MAX];

@@ -154,6 +154,7 @@ static const cyaml_schema_field_t worker_rows[] = {
 	ROW_TEXT(struct conf_worker, devices_file),
 	ROW_TEXT(struct conf_worker, rules_file),
 	ROW_BOOL(struct conf_worker, reverse_dns),
+	ROW_BOOL(struct conf_worker, forward_dns),
 	ROW_SECTION(struct conf_worker, hook, hook_rows),
 	ROW_SECTION(struct conf_worker, hooks, hooks_rows),
 	ROW_LIST(struct conf_worker, provisioning, &chain),
