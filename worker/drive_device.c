@@ -427,7 +427,7 @@ static void admin_unreachable(
 		/* It is gone: that is the goal. SPEC: maintenance.md 6 */
 		go(s, VERDICT_GOTO, STEP_REVOKE, 0);
 	} else if (again && !s->committed) { /* the commit of an earlier visit did not take */
-		go(s, VERDICT_PLAN, first, 0);
+		go(s, VERDICT_PLAN, (int)first, 0);
 	} else if (s->kind != JOB_SETUP && trouble == DEVICE_CERTIFICATE && !s->committed) {
 		/* No password goes to a host that we do not know. SPEC: maintenance.md 0.1 */
 		not_found(s, FAIL_DEAD, "changed_hands", err);
@@ -438,7 +438,7 @@ static void admin_unreachable(
 		boot_timer_set_in(&s->timer, w->reconnect_ms);
 	} else if (again) {
 		s->committed = false;
-		go(s, VERDICT_PLAN, first, 0);
+		go(s, VERDICT_PLAN, (int)first, 0);
 	} else if (trouble == DEVICE_CERTIFICATE) {
 		fail(s, other_leaf ? FAIL_RETRY : FAIL_DEAD, "wrong_certificate", err);
 	} else {

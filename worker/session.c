@@ -150,12 +150,12 @@ static const struct {
 	bool dry;
 	bool named; /* the device gets the name that its sources say today */
 } upkeep[JOB_KINDS] = {
-	[JOB_MAINTAIN] = {PLAN_ADMIN, .named = true},
-	[JOB_CHECK] = {PLAN_ADMIN, .dry = true, .named = true},
-	[JOB_RENEW] = {PLAN_RENEW, .named = true},
-	[JOB_ROTATE] = {PLAN_ROTATE},
-	[JOB_UNCONFIGURE] = {PLAN_UNCONFIGURE},
-	[JOB_INVENTORY] = {PLAN_INVENTORY},
+	[JOB_MAINTAIN] = {.plan = PLAN_ADMIN, .named = true},
+	[JOB_CHECK] = {.plan = PLAN_ADMIN, .dry = true, .named = true},
+	[JOB_RENEW] = {.plan = PLAN_RENEW, .named = true},
+	[JOB_ROTATE] = {.plan = PLAN_ROTATE},
+	[JOB_UNCONFIGURE] = {.plan = PLAN_UNCONFIGURE},
+	[JOB_INVENTORY] = {.plan = PLAN_INVENTORY},
 };
 
 /* As far as earlier visits came: our certificate, then our password, then the profile. */
