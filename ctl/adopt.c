@@ -16,7 +16,7 @@
 #include "ctl/command.h"
 
 #define FINGERPRINT_HEX 64 /* SHA-256 */
-#define FIELDS_MAX      5
+#define FIELDS_MAX      6
 #define WHO_MAX         320
 
 static bool given(const char *text)
@@ -177,6 +177,7 @@ static int open_it(struct site *s, const struct conf *conf, const struct adoptio
 	add_text(&o, fields, "profile", profile);
 	add_text(&o, fields, "ou", a->ou);
 	add_text(&o, fields, "tags", tags);
+	add_text(&o, fields, "told", a->told);
 	if (rc == 0)
 		rc = site_wait(s, store_job_open(s->store, &o, job, site_answered, &answer, err),
 			&answer, err);

@@ -20,6 +20,7 @@ struct adoption {
 	const char *profile;     /* else worker.default_profile */
 	const char *ou, *tags;   /* tags: words, separated by spaces or commas */
 	const char *fingerprint; /* SHA-256 of its TLS certificate; else any is taken */
+	const char *told;        /* what a list told, for the record: common/base/told.h */
 	bool plain;              /* without TLS, if it has none yet */
 	const struct secret *password;
 };

@@ -36,11 +36,12 @@ enum command_option {
 	OPT_FOR = 1 << 8,
 	OPT_AMT = 1 << 9,
 	OPT_HELLO = 1 << 10,
+	OPT_DRY_RUN = 1 << 11,
 };
 
 struct command_line {
 	const char *config; /* --config or NULL */
-	bool json, reveal;
+	bool json, reveal, dry_run;
 	const char *state, *key, *password_file, *domain, *device, *amt, *hello;
 	uint32_t limit; /* 0 = the command's default */
 	char **args;    /* positional arguments after the command's words */
@@ -66,6 +67,7 @@ int command_wave_list(const struct command_line *line, const struct conf *conf);
 int command_plan(const struct command_line *line, const struct conf *conf);
 int command_apply(const struct command_line *line, const struct conf *conf);
 int command_drift(const struct command_line *line, const struct conf *conf);
+int command_import(const struct command_line *line, const struct conf *conf);
 int command_adopt(const struct command_line *line, const struct conf *conf);
 int command_job_open(const struct command_line *line, const struct conf *conf);
 int command_job_kick(const struct command_line *line, const struct conf *conf);

@@ -41,6 +41,10 @@ static const struct command commands[] = {
 		"take over a device that another server configured; its admin password comes from "
 		"--password-file or standard input",
 		1, SIZE_MAX, OPT_JSON | OPT_PASSWORD_FILE, true, command_adopt},
+	{"import", "FILE [format=csv|json|meshcentral|dmt] [profile=P] [domain=D]",
+		"devices of a list: expected, or adopted when it has their password; --dry-run "
+		"only says what would be done",
+		1, 4, OPT_JSON | OPT_DRY_RUN, true, command_import},
 	{"job kick", "JOB|UUID [ADDR]",
 		"run a waiting, dead or unapproved job now; ADDR decides a quarantine", 1, 2,
 		OPT_JSON, true, command_job_kick},
@@ -116,6 +120,9 @@ static const struct command commands[] = {
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
+/* Of options without a letter whose bit is above those that key - 256 can carry. */
+#define OPT_DRY_RUN_KEY 1024
+
 static const struct argp_option options[] = {
 	{"config", 'c', "FILE", 0,
 		"configuration (default " CLI_DEFAULT_CONFIG ", or MUSTER_CONFIG)", 0},
@@ -130,6 +137,7 @@ static const struct argp_option options[] = {
 	{"password-file", OPT_PASSWORD_FILE + 256, "FILE", 0,
 		"cert check: opens the private key; adopt: the device's admin password", 0},
 	{"domain", 'd', "SUFFIX", 0, "cert check: would a device with this DNS suffix take it?", 0},
+	{"dry-run", OPT_DRY_RUN_KEY, NULL, 0, "import: check and report, write nothing", 0},
 	{"for", 'f', "UUID", 0, "profile: by the release of this device", 0},
 	{"hello", 'H', "FILE", 0, "rules explain: a raw Hello in place of a known device", 0},
 	{"amt", 'a', "RELEASE", 0, "profile: by this release, for example 11.8", 0},
@@ -148,6 +156,7 @@ static unsigned option_bit(int key)
 	case 'f': return OPT_FOR;
 	case 'a': return OPT_AMT;
 	case 'H': return OPT_HELLO;
+	case OPT_DRY_RUN_KEY: return OPT_DRY_RUN;
 	default:
 		return key > 256 && key < 512 ? (unsigned)(key - 256) : 0; /* not argp's own keys */
 	}
@@ -194,6 +203,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'f': l->device = arg; return 0;
 	case 'a': l->amt = arg; return 0;
 	case 'H': l->hello = arg; return 0;
+	case OPT_DRY_RUN_KEY: l->dry_run = true; return 0;
 	case ARGP_KEY_ARG: l->args[l->n_args++] = arg; return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}

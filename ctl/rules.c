@@ -52,6 +52,7 @@ int command_rules_check(const struct command_line *line, const struct conf *conf
 struct about {
 	struct rule_facts facts;
 	json_t *record; /* texts of facts live here */
+	bool listed;    /* by muster import */
 	char uuid[UUID_TEXT_LEN + 1];
 	char hex[HELLO_N_HASHES][EXPLAIN_HEX];
 	const char *roots[HELLO_N_HASHES];
@@ -99,6 +100,9 @@ static int read_record(
 	a->facts.fqdn = site_text(a->record, "fqdn");
 	a->facts.profile = site_text(a->record, "profile");
 	a->facts.ou = site_text(a->record, "ou");
+	a->listed = *site_text(a->record, "told") != '\0';
+	if (a->listed)
+		a->facts.source = "import";
 	return 0;
 }
 
@@ -129,10 +133,11 @@ static int explain(const struct rules *r, const struct about *a, bool json)
 	}
 	json_t *decision = decided ? decision_of(decided) : json_null();
 	if (json)
-		return command_print_json(json_pack("{s:s, s:o, s:o}", "device", a->uuid, "rules",
-			steps, "decision", decision));
+		return command_print_json(json_pack("{s:s, s:o, s:o, s:b}", "device", a->uuid,
+			"rules", steps, "decision", decision, "listed", a->listed));
 	if (!decided)
-		puts("no rule fits: the device waits");
+		puts(a->listed ? "no rule fits: the device is what its list says (muster import)"
+			       : "no rule fits: the device waits");
 	else
 		printf("profile %s, OU %s, wave %s%s\n",
 			decided->profile[0] ? decided->profile : "as the source says",

@@ -7,6 +7,7 @@
 
 #include "common/base/codec.h"
 #include "common/base/log.h"
+#include "common/base/told.h"
 #include "common/conf/rules.h"
 #include "worker/session.h"
 #include "worker/worker.h"
@@ -28,14 +29,17 @@ static size_t hello_roots(struct session *s, const char **roots, size_t max)
 
 static void use_rule(struct session *s, const struct rule *rule, struct resolve_answer *a)
 {
-	size_t len = 0;
+	struct told told = {0};
+	if (strcmp(a->source, RESOLVE_IMPORT) == 0)
+		told_read(&told, s->told);
+	size_t len = rule->n_tags ? (size_t)snprintf(s->tags, sizeof s->tags, "%s", told.tags) : 0;
 	if (rule->profile[0])
 		snprintf(a->profile, sizeof a->profile, "%s", rule->profile);
 	if (rule->ou[0])
 		snprintf(a->ou, sizeof a->ou, "%s", rule->ou);
 	for (uint32_t i = 0; i < rule->n_tags && len < sizeof s->tags; i++)
 		len += (size_t)snprintf(
-			s->tags + len, sizeof s->tags - len, "%s%s", i ? " " : "", rule->tags[i]);
+			s->tags + len, sizeof s->tags - len, "%s%s", len ? " " : "", rule->tags[i]);
 	snprintf(s->wave, sizeof s->wave, "%s", rule->wave);
 }
 
@@ -59,6 +63,8 @@ enum decision session_decide(
 	arena_reset(&s->lists);
 	LOG_INFO("rule", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
 		KV_STR("rule", rule ? rule->name : ""));
+	if (!rule && strcmp(a->source, RESOLVE_IMPORT) == 0)
+		return DECISION_GO; /* who listed it has decided about it */
 	if (!rule) {
 		snprintf(why, DECIDE_WHY_MAX,
 			"no rule of %.120s fits it: see muster rules explain %s; it is looked at "

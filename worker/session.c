@@ -269,6 +269,7 @@ static void ask(struct session *s, resolve_cb cb)
 		.hello = s->hello_raw,
 		.hello_len = s->hello_len,
 		.amt = s->ck.amt,
+		.told = s->told,
 		.kind = s->kind};
 	s->life = LIFE_RESOLVE;
 	struct resolve_question *q = resolve_ask(s->w->resolver, &facts, cb, s);
@@ -360,6 +361,8 @@ static void use_record(struct session *s, const struct store_device *dev)
 	uint32_t left = s->pw_tries < SESSION_LOGINS_MAX ? SESSION_LOGINS_MAX - s->pw_tries : 1;
 	s->device.logins_max = left < DEVICE_LOGINS_MAX ? left : DEVICE_LOGINS_MAX;
 	copy_field(s->ck.amt, sizeof s->ck.amt, dev->amt);
+	free(s->told);
+	s->told = dev->told[0] ? strdup(dev->told) : NULL;
 	marks_read(&s->marks, dev->marks);
 	s->had_dek = dev->dek.len > 0;
 	copy_fp(s->trust.fp, dev->setup_fp);

@@ -140,8 +140,9 @@ struct session {
 	size_t hello_len;
 	struct hello hello; /* views hello_raw */
 	enum job_kind kind;
-	char args[JOB_ARGS_MAX + 1];                            /* of an upkeep job */
-	bool kicked;                                            /* an operator has let it go on */
+	char args[JOB_ARGS_MAX + 1]; /* of an upkeep job */
+	bool kicked;                 /* an operator has let it go on */
+	char *told;                  /* by an operator's list: common/base/told.h; NULL = nothing */
 	char tags[RULE_TAGS_TEXT_MAX], wave[RULE_NAME_MAX + 1]; /* of the rule; "" = none */
 	bool dry;                                               /* JOB_CHECK: nothing is written */
 	struct buf report; /* what the job found: into the record when it ends well */

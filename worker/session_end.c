@@ -35,6 +35,7 @@ static void session_free(struct session *s)
 	buf_free(&s->csr);
 	buf_free(&s->csr_info);
 	free(s->hello_raw);
+	free(s->told);
 	explicit_bzero(s, sizeof *s);
 	free(s);
 }

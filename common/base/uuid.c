@@ -68,6 +68,26 @@ void uuid_text(const struct uuid *u, char out[static UUID_TEXT_LEN + 1])
 		b[15]);
 }
 
+bool uuid_is_placeholder(const struct uuid *u)
+{
+	static const char *const known[] = {
+		"00000000-0000-0000-0000-000000000000",
+		"ffffffff-ffff-ffff-ffff-ffffffffffff",
+		"03000200-0400-0500-0006-000700080009",
+		"03020100-0504-0706-0809-0a0b0c0d0e0f", /* bytes 0 to 15 */
+		"10000000-0000-8000-0040-000000000000",
+	};
+	struct uuid swapped; /* some firmware confuses the byte orders */
+	char text[UUID_TEXT_LEN + 1], other[UUID_TEXT_LEN + 1];
+	uuid_from_wire(&swapped, u->b);
+	uuid_text(u, text);
+	uuid_text(&swapped, other);
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (strcmp(text, known[i]) == 0 || strcmp(other, known[i]) == 0)
+			return true;
+	return false;
+}
+
 void uuid_new_v7(struct uuid *out)
 {
 	RAND_bytes(out->b, sizeof out->b);

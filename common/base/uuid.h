@@ -6,6 +6,7 @@
 #ifndef MUSTER_BASE_UUID_H
 #define MUSTER_BASE_UUID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UUID_TEXT_LEN 36
@@ -25,6 +26,10 @@ int uuid_parse(struct uuid *out, const char *text);
 
 /** Lower-case text with NUL. */
 void uuid_text(const struct uuid *u, char out[static UUID_TEXT_LEN + 1]);
+
+/** One of those that many boards carry because their maker set none, also with the byte order
+ * confused as some firmware does. SPEC: hello.md 3, ruling 2 */
+bool uuid_is_placeholder(const struct uuid *u);
 
 /** A new UUIDv7 (time-ordered), for job ids. */
 void uuid_new_v7(struct uuid *out);

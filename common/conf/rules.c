@@ -138,8 +138,8 @@ static int check_lists(
 	for (uint32_t k = 0; k < r->n_sources; k++) {
 		snprintf(key, sizeof key, "sources[%u]", k);
 		if (strcmp(r->sources[k], "table") && strcmp(r->sources[k], "hook") &&
-			strcmp(r->sources[k], "reverse-dns"))
-			return bad(m, i, key, err, "is not one of table, hook, reverse-dns",
+			strcmp(r->sources[k], "reverse-dns") && strcmp(r->sources[k], "import"))
+			return bad(m, i, key, err, "is not one of import, table, hook, reverse-dns",
 				r->sources[k]);
 	}
 	return 0;

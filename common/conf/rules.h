@@ -45,7 +45,7 @@ struct rule {
 	uint32_t n_ous;
 	char profiles[RULE_LIST_MAX][RULE_NAME_MAX + 1]; /* that a source told */
 	uint32_t n_profiles;
-	char sources[RULE_LIST_MAX][RULE_NAME_MAX + 1]; /* table, hook, reverse-dns */
+	char sources[RULE_LIST_MAX][RULE_NAME_MAX + 1]; /* import, table, hook, reverse-dns */
 	uint32_t n_sources;
 	/* decision; "" = as the source said */
 	char profile[RULE_NAME_MAX + 1];

@@ -303,6 +303,7 @@ static const struct field_row device_rows[] = {
 	DEV("rehello", FIELD_TEXT, rehello),
 	DEV("unconf", FIELD_TEXT, unconf),
 	DEV("tags", FIELD_TEXT, tags),
+	DEV("told", FIELD_TEXT, told),
 	DEV("wave", FIELD_TEXT, wave),
 	DEV("cert_end", FIELD_U64, cert_end_ms),
 	DEV("inv", FIELD_TEXT, inv),

@@ -76,7 +76,7 @@ struct store_blob {
 
 /* One field of a device record to set; value.len 0 deletes it. Settable: fqdn profile ou amt port
  * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries tags wave
- * cert_end inv diff marks renew_before;
+ * cert_end inv diff marks renew_before told;
  * rehello
  * ("auto" = a Hello after done starts a new generation without approval); unconf ("1" = we
  * unconfigured it ourselves: same; cleared by the next generation, and by a finish that does not
@@ -93,7 +93,7 @@ struct store_device {
 	char uuid[UUID_TEXT_LEN + 1];
 	uint32_t gen;               /* generation, from 1; 0 = only denied so far */
 	const char *job;            /* newest job, active or ended */
-	const char *state;          /* active | done | dead | cancelled | unconfigured | "" */
+	const char *state;          /* active done dead cancelled unconfigured expected "" */
 	const char *addr;           /* where the session dials */
 	const char *src;            /* source of the last Hello */
 	const char *addr_alt;       /* the other source seen before that one (ruling 2) */
@@ -112,6 +112,7 @@ struct store_device {
 		*seen12;
 	const char *setup_fp, *setup_fp3, *suffix, *audit, *pw_tries, *rehello, *unconf;
 	const char *tags; /* words, separated by spaces */
+	const char *told; /* by an operator's list: common/base/told.h */
 	const char *wave;
 	uint64_t cert_end_ms; /* notAfter of its certificate */
 	const char *inv;      /* newest inventory: lines "class.property<TAB>value" */
@@ -524,6 +525,16 @@ int store_deny(struct store *s, const char *uuid, const char *reason, const char
 int store_forget(struct store *s, const char *uuid, const char *job, const char *who,
 	store_done_cb cb, void *arg, struct error *err);
 
+/** @param kept the very same was told before, and nothing was written */
+typedef void (*store_expect_cb)(bool kept, const struct error *err, void *arg);
+
+/** Note what an operator's list tells about a device (common/base/told.h) for its next Hello; one
+ * that we never saw is then "expected". E_STATE: it is in service, or its setup has begun.
+ * @param fields name, profile, OU and tags, for the record itself */
+int store_expect(struct store *s, const char *uuid, const char *who, const char *told,
+	const struct store_field *fields, size_t n_fields, store_expect_cb cb, void *arg,
+	struct error *err);
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /** @param dev NULL when err is set (-ENOENT: never seen) */
@@ -580,7 +591,7 @@ int store_counts(struct store *s, store_counts_cb cb, void *arg, struct error *e
 struct store_event {
 	const char *id;    /* stream id, "ms-seq" */
 	const char *event; /* admit open claim begin finish fail dead park release reap wake cancel
-			    * kick deny forget quarantine secret psk */
+			    * kick deny forget expect quarantine secret psk */
 	const char *job, *uuid, *who, *fence, *text; /* "" when absent */
 };
 typedef void (*store_events_cb)(

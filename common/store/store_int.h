@@ -51,6 +51,7 @@ struct store_req {
 		store_psk_cb psk;
 		store_count_cb count;
 		store_wave_cb wave;
+		store_expect_cb expect;
 		store_notices_cb notices;
 	} cb;
 	void *arg;

@@ -83,6 +83,7 @@ static void answer_begin(struct reply *r)
 		.cert_fp = fake_store_field("cert_fp"),
 		.cert_serial = fake_store_field("cert_serial"),
 		.tags = fake_store_field("tags"),
+		.told = fake_store_field("told"),
 		.wave = fake_store_field("wave"),
 		.marks = fake_store_field("marks"),
 		.tlsp = f->tlsp,

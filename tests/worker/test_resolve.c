@@ -76,6 +76,46 @@ static void test_names(void **state)
 	assert_int_equal(resolve_set_field(&a, "pin", pin, &err), E_CONFIG);
 }
 
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+static struct resolve_answer got;
+
+static void on_told(const struct resolve_answer *a, void *arg)
+{
+	(void)arg;
+	got = *a;
+}
+
+/* A list wins over the table at setup; in upkeep the table follows a name that moves. */
+static void test_told(void **state)
+{
+	(void)state;
+	struct resolver *r = NULL;
+	struct error err = {0};
+	static struct conf_worker table = {.default_profile = "default"};
+	write_file("told.csv", "uuid,fqdn\n" UUID_A ",table.example.com\n");
+	snprintf(table.devices_file, sizeof table.devices_file, "%s", path);
+	assert_int_equal(resolver_open(&r, &table, NULL, &err), 0);
+	struct resolve_facts facts = {.told = "by\timport\nfqdn\tlist.example.com\nou\tOU=x\n"};
+	uuid_parse(&facts.uuid, UUID_A);
+	assert_null(resolve_ask(r, &facts, on_told, NULL));
+	assert_string_equal(got.source, "import");
+	assert_string_equal(got.fqdn, "list.example.com");
+	assert_string_equal(got.profile, "default");
+	assert_string_equal(got.ou, "OU=x");
+	facts.kind = JOB_MAINTAIN;
+	assert_null(resolve_ask(r, &facts, on_told, NULL));
+	assert_string_equal(got.fqdn, "table.example.com");
+	uuid_parse(&facts.uuid, UUID_B); /* not in the table: better the list than reverse DNS */
+	assert_null(resolve_ask(r, &facts, on_told, NULL));
+	assert_string_equal(got.fqdn, "list.example.com");
+	facts.kind = JOB_SETUP;
+	facts.told = "by\tadopt\n"; /* names nothing */
+	assert_null(resolve_ask(r, &facts, on_told, NULL));
+	assert_int_equal(got.result, RESOLVE_WAIT);
+	resolver_close(r);
+}
+
 /* ---- table --------------------------------------------------------------------------------------
  */
 
@@ -345,6 +385,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_table_csv),
 		cmocka_unit_test(test_table_yaml),
 		cmocka_unit_test(test_table_refused),

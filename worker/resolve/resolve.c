@@ -11,6 +11,7 @@
 #include "common/base/codec.h"
 #include "common/base/err.h"
 #include "common/base/log.h"
+#include "common/base/told.h"
 #include "common/conf/conf.h"
 #include "worker/connector.h"
 #include "worker/hook/hook.h"
@@ -171,12 +172,39 @@ static void nobody_knows(const struct resolver *r, struct resolve_answer *a)
 		r->conf->reverse_dns ? ", no name in reverse DNS" : "");
 }
 
+/* What a list told; a text that cannot be read is as good as none. */
+static bool told_find(const char *text, struct resolve_answer *a)
+{
+	struct told told;
+	if (!text || told_read(&told, text) < 0 || !told.fqdn[0])
+		return false;
+	a->result = RESOLVE_FOUND;
+	a->source = RESOLVE_IMPORT;
+	snprintf(a->fqdn, sizeof a->fqdn, "%s", told.fqdn);
+	snprintf(a->profile, sizeof a->profile, "%s", told.profile);
+	snprintf(a->ou, sizeof a->ou, "%s", told.ou);
+	return true;
+}
+
+/* The sources that answer at once. A list names a device for its setup; in upkeep it stands behind
+ * table and hook, which follow a name that moves, but before reverse DNS. */
+static bool known_here(struct resolver *r, const struct resolve_facts *facts,
+	struct resolve_answer *a, struct error *err)
+{
+	bool setup = facts->kind == JOB_SETUP;
+	if (setup && told_find(facts->told, a))
+		return true;
+	if (r->table && table_find(r->table, &facts->uuid, a, err))
+		return true;
+	return !setup && !r->hooks && told_find(facts->told, a);
+}
+
 struct resolve_question *resolve_ask(
 	struct resolver *r, const struct resolve_facts *facts, resolve_cb cb, void *arg)
 {
 	struct resolve_answer a = {0};
 	struct error err = {0};
-	bool known = r->table && table_find(r->table, &facts->uuid, &a, &err);
+	bool known = known_here(r, facts, &a, &err);
 	if (err.code)
 		LOG_WARN("resolve.table", KV_STR("error", err.text));
 	struct resolve_question *q = NULL;
@@ -201,6 +229,7 @@ struct resolve_question *resolve_ask(
 	q->facts.hello = q->hello;
 	snprintf(q->amt, sizeof q->amt, "%s", facts->amt ? facts->amt : "");
 	q->facts.amt = q->amt;
+	q->facts.told = NULL; /* it has been asked */
 	nobody_knows(r, &q->answer);
 	connector_submit(r->connector, &q->work);
 	return q;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is this device? The sources in the order they are asked: the static table, the hook program,
- * reverse DNS. The first that knows the device wins. No answer is an answer too: the job waits in
- * view (wait:manual) with the reason and is asked again later; it is never dropped.
- * Ownership: a question belongs to the resolver until its callback. Threads: called on the session
- * loop; hook and DNS run on the connector's. SPEC: map.md "The way of one device" 4, ruling 53
+ * Who is this device? The sources in the order they are asked: what an operator's list told (muster
+ * import), the static table, the hook program, reverse DNS. The first that knows the device wins.
+ * No answer is an answer too: the job waits in view (wait:manual) with the reason and is asked
+ * again later; it is never dropped. Ownership: a question belongs to the resolver until its
+ * callback. Threads: called on the session loop; hook and DNS run on the connector's. SPEC: map.md
+ * "The way of one device" 4, ruling 53
  */
 #ifndef MUSTER_WORKER_RESOLVE_H
 #define MUSTER_WORKER_RESOLVE_H
@@ -38,9 +39,11 @@ enum resolve_result {
 	RESOLVE_FAILED, /* a source broke: ask again later, and an operator should look */
 };
 
+#define RESOLVE_IMPORT "import" /* the source of what a list told */
+
 struct resolve_answer {
 	enum resolve_result result;
-	const char *source;                    /* "table", "hook", "reverse-dns" */
+	const char *source;                    /* "import", "table", "hook", "reverse-dns" */
 	char fqdn[RESOLVE_FQDN_MAX + 1];       /* lower case, at least two labels */
 	char profile[RESOLVE_PROFILE_MAX + 1]; /* "" = the source named none */
 	char ou[RESOLVE_OU_MAX + 1];           /* "" = none */
@@ -56,6 +59,7 @@ struct resolve_facts {
 	struct net_addr address;
 	const uint8_t *hello; /* raw message; copied */
 	size_t hello_len;
+	const char *told;   /* by a list: common/base/told.h; NULL = no list named it */
 	const char *amt;    /* firmware version from an earlier visit, or NULL */
 	enum job_kind kind; /* what it is asked for; of an upkeep job there is no Hello */
 };

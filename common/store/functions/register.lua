@@ -14,6 +14,7 @@ local LIBRARY = {
 	{ 'wave_move', wave_move, WRITE }, { 'wave_show', wave_show, READ },
 	{ 'wave_list', wave_list, READ },
 	{ 'deny', deny, WRITE }, { 'forget', forget, WRITE }, { 'audit', audit, WRITE },
+	{ 'expect', expect, {} },
 	{ 'job', job, READ }, { 'counts', counts, READ }, { 'schema', schema, READ },
 	{ 'psk_put', psk_put, {} }, { 'psk_get', psk_get, READ }, { 'psk_mark', psk_mark, WRITE },
 	{ 'psk_delete', psk_delete, WRITE },

@@ -576,6 +576,27 @@ int model_open(
 	return 0;
 }
 
+int model_expect(
+	struct model *m, int dev, const char *told, const struct model_fields *f, bool *kept)
+{
+	struct model_device *d = &m->devs[dev];
+	bool active = strcmp(d->state, "active") == 0, dead = strcmp(d->state, "dead") == 0;
+	bool named = d->cur[0] || d->pend[0]; /* our passwords are on their way with the name */
+	*kept = strcmp(d->told, told) == 0;
+	if (*kept)
+		return 0;
+	if (strcmp(d->state, "done") == 0 || ((active || dead) && named) ||
+		(active && m->jobs[d->job].list == LIST_LEASE))
+		return E_STATE;
+	TRY(fields_ok(d, f));
+	SET(d->told, told);
+	if (!d->state[0])
+		SET(d->state, "expected");
+	fields_set(d, f);
+	m->n_events++;
+	return 0;
+}
+
 int model_deny(struct model *m, int dev, const char *reason)
 {
 	SET(m->devs[dev].deny, reason ? reason : "");
@@ -586,7 +607,7 @@ int model_deny(struct model *m, int dev, const char *reason)
 int model_forget(struct model *m, int dev, int job)
 {
 	struct model_device *d = &m->devs[dev], empty;
-	if (d->first < 0 && !d->deny[0])
+	if (d->first < 0 && !d->deny[0] && !d->told[0])
 		return -ENOENT;
 	if (strcmp(d->state, "active") == 0 || d->job != job)
 		return E_STATE;

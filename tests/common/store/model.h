@@ -36,6 +36,7 @@ struct model_device {
 	char deny[MODEL_TEXT], res[MODEL_TEXT], err[MODEL_TEXT], txt[128];
 	bool has_err; /* err and txt exist, perhaps empty */
 	char fqdn[MODEL_TEXT], dek[MODEL_TEXT], rehello[MODEL_TEXT], unconf[MODEL_TEXT];
+	char told[MODEL_TEXT];
 	char cur[MODEL_TEXT], prev[MODEL_TEXT], pend[MODEL_TEXT];
 };
 
@@ -112,6 +113,9 @@ int model_kick(struct model *m, int job, int dev, const char *addr);
 /** Open an upkeep job. @param job index of the new job on success */
 int model_open(
 	struct model *m, int dev, const char *kind, const char *addr, int64_t delay_ms, int *job);
+/** What a list tells. @param kept it told the same before */
+int model_expect(
+	struct model *m, int dev, const char *told, const struct model_fields *f, bool *kept);
 int model_deny(struct model *m, int dev, const char *reason);
 int model_forget(struct model *m, int dev, int job);
 

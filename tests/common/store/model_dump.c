@@ -50,15 +50,15 @@ static void dump_device(struct dump *o, const struct model *m, const struct mode
 		const char *name, *value;
 	} texts[] = {{"addr", d->addr}, {"src", d->src}, {"addr_alt", d->alt}, {"quar", d->quar},
 		{"deny", d->deny}, {"res", d->res}, {"fqdn", d->fqdn}, {"dek", d->dek},
-		{"rehello", d->rehello}, {"unconf", d->unconf}, {"sec_cur", d->cur},
-		{"sec_prev", d->prev}, {"sec_pend", d->pend}};
+		{"rehello", d->rehello}, {"unconf", d->unconf}, {"told", d->told},
+		{"sec_cur", d->cur}, {"sec_prev", d->prev}, {"sec_pend", d->pend}};
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		number(o, numbers[i].name, numbers[i].value);
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		text(o, texts[i].name, texts[i].value, texts[i].value[0]);
 	text(o, "err", d->err, d->has_err);
 	text(o, "txt", d->txt, d->has_err);
-	text(o, "state", d->state, d->job >= 0);
+	text(o, "state", d->state, d->job >= 0 || d->state[0]);
 	text(o, "job", d->job >= 0 ? m->jobs[d->job].id : "", d->job >= 0);
 }
 

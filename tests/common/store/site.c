@@ -36,6 +36,13 @@ void site_admit_cb(enum store_verdict v, const struct error *err, void *arg)
 	answered(t, err);
 }
 
+void site_expect_cb(bool kept, const struct error *err, void *arg)
+{
+	struct site *t = arg;
+	t->kept = kept;
+	answered(t, err);
+}
+
 void site_claim_cb(const struct store_claim *c, size_t n, const struct error *err, void *arg)
 {
 	struct site *t = arg;

@@ -17,6 +17,7 @@ struct site {
 	int code; /* 0 or err->code */
 	char text[ERROR_TEXT_MAX];
 	enum store_verdict verdict;
+	bool kept;
 	bool dead, changed;
 	struct store_reaped reaped;
 	struct store_counts counts;
@@ -53,6 +54,7 @@ void site_begin_cb(const struct store_job *job, const struct store_device *dev,
 void site_renew_cb(const int *codes, size_t n, const struct error *err, void *arg);
 void site_fail_cb(bool dead, const struct error *err, void *arg);
 void site_schema_cb(bool changed, const struct error *err, void *arg);
+void site_expect_cb(bool kept, const struct error *err, void *arg);
 void site_count_cb(uint64_t n, const struct error *err, void *arg);
 void site_counts_cb(const struct store_counts *c, const struct error *err, void *arg);
 

@@ -20,6 +20,7 @@
 
 #define DEV1 "00000000-1111-2222-3333-000000000001"
 #define DEV2 "00000000-1111-2222-3333-000000000002"
+#define DEV3 "00000000-1111-2222-3333-000000000003"
 
 static struct server server;
 static struct site ctl, broker, worker;
@@ -283,6 +284,12 @@ static void test_ctl_part(void **state)
 	ok(t, store_job_open(s, &o, id, site_done_cb, t, &err));
 	ok(t, store_deny(s, DEV2, "stolen", "op", site_done_cb, t, &err));
 	ok(t, store_deny(s, DEV2, NULL, "op", site_done_cb, t, &err));
+	struct store_field name = {"fqdn", {"a.b", 3}};
+	ok(t, store_expect(s, DEV3, "op", "by list", &name, 1, site_expect_cb, t, &err));
+	assert_false(t->kept);
+	ok(t, store_expect(s, DEV3, "op", "by list", &name, 1, site_expect_cb, t, &err));
+	assert_true(t->kept);
+	ok(t, store_forget(s, DEV3, NULL, "op", site_done_cb, t, &err));
 	ok(t, store_forget(s, DEV2, job, "op", site_done_cb, t, &err));
 	struct store_blob sealed = {"s", 1};
 	ok(t, store_psk_put(s, "4444444D", sealed, NULL, "f", "op", psk_cb, t, &err));

@@ -508,6 +508,26 @@ static void op_open(struct run *r)
 		memcpy(m->jobs[job].id, id, sizeof id);
 }
 
+static void op_expect(struct run *r)
+{
+	static const char *const lists[] = {"by list 1", "by list 2"};
+	struct model_fields mf;
+	struct store_field f[8];
+	int dev = (int)rnd(r, MODEL_DEVICES);
+	const char *told = lists[rnd(r, 2)];
+	bool kept = false;
+	trace(r, "expect dev %d %s", dev, told);
+	size_t n = pick_fields(r, &mf, f);
+	int want = model_expect(&r->model, dev, told, &mf, &kept);
+	same(r, "expect",
+		site_wait(&r->site,
+			store_expect(r->site.store, r->model.devs[dev].uuid, "op", told, f, n,
+				site_expect_cb, &r->site, &r->err),
+			&r->err),
+		want);
+	same(r, "kept", r->site.kept, kept);
+}
+
 static const struct {
 	int weight;
 	void (*run)(struct run *r);
@@ -525,6 +545,7 @@ static const struct {
 	{7, op_reap},
 	{6, op_operator},
 	{8, op_open},
+	{4, op_expect},
 };
 
 static void op_random(struct run *r)
