@@ -15,6 +15,7 @@
 #include "common/base/err.h"
 #include "common/base/log.h"
 #include "common/net/addr.h"
+#include "proto/hello.h"
 
 #define VERDICTS_MAX     256   /* in one message: 4 KiB */
 #define LISTENER_GONE_MS 60000 /* forgotten after so long without a word */
@@ -161,6 +162,21 @@ static struct admission *admission_new(struct admit *a)
 	return ad;
 }
 
+/* How long the device will still answer. A Hello that cannot be read has no window: its job says
+ * why. SPEC: hello.md 5 */
+static void note_window(
+	const struct admit *a, const Muster__V1__Hello *h, struct store_hello *hello)
+{
+	struct hello parsed;
+	uint64_t length_ms = a->conf->broker.setup_window_s * 1000ull;
+	if (length_ms == 0 || hello_decode(h->raw.data, h->raw.len, &parsed) != HELLO_DONE)
+		return;
+	uint64_t elapsed_ms = hello_elapsed_s(parsed.retry_count) * 1000ull;
+	bool over = elapsed_ms >= length_ms; /* the last of a series: it may go at any time */
+	hello->elapsed_ms = over ? length_ms : elapsed_ms;
+	hello->left_ms = over ? 1 : length_ms - elapsed_ms;
+}
+
 static void ask_store(struct admit *a, struct listener *l, const Muster__V1__Hello *h,
 	const struct uuid *uuid, const struct net_addr *addr)
 {
@@ -172,6 +188,7 @@ static void ask_store(struct admit *a, struct listener *l, const Muster__V1__Hel
 		.raw = {h->raw.data, h->raw.len},
 		.traceparent = h->traceparent[0] ? h->traceparent : NULL,
 	};
+	note_window(a, h, &hello);
 	if (a->limits.subnet_rate > 0) {
 		struct net_key key = net_key_subnet(addr);
 		struct net_addr net;

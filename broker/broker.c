@@ -231,6 +231,28 @@ static void pump_now(struct broker *b)
 		store_pump(b->store, PUMP_LIMIT, pumped_cb, b, &err);
 }
 
+static void looked_cb(const struct store_window_look *found, const struct error *err, void *arg)
+{
+	struct broker *b = arg;
+	if (err || !found)
+		return;
+	counters_set_danger(found->danger);
+	counters_add(COUNT_WINDOW_ASKED, found->asked);
+	if (found->asked == 0)
+		return;
+	LOG_WARN("window.guard", KV_UINT("danger", found->danger), KV_UINT("asked", found->asked));
+	dispatch_kick(b->dispatch);
+}
+
+/* Devices in setup that the queue would lose. */
+static void guard_windows(struct broker *b)
+{
+	struct error err;
+	uint64_t length_ms = b->conf->broker.setup_window_s * 1000ull;
+	if (length_ms && b->redis_up && b->schema_ok && !b->draining)
+		store_window_look(b->store, length_ms, looked_cb, b, &err);
+}
+
 static void write_policy(struct broker *b)
 {
 	const struct conf_upkeep *c = &b->conf->upkeep;
@@ -254,6 +276,7 @@ static void reap_cb(uv_timer_t *timer)
 	update_gates(b); /* the quiet period may be over */
 	reap_now(b);
 	pump_now(b);
+	guard_windows(b);
 }
 
 static void beat_cb(uv_timer_t *timer)

@@ -24,10 +24,14 @@ static const char *const names[COUNT_N] = {
 	[COUNT_WOKEN] = "woken",
 	[COUNT_STRANGER] = "stranger",
 	[COUNT_WORKER_SILENT] = "worker_silent",
+	[COUNT_WINDOW_ASKED] = "window_asked",
 };
 
 static struct metric metrics[COUNT_N];
 static char labels[COUNT_N][48];
+static struct metric danger = {.name = "muster_broker_window_danger",
+	.help = "Devices whose setup window closes before their turn (one look a second).",
+	.type = METRIC_GAUGE};
 
 void counters_start(void)
 {
@@ -41,11 +45,17 @@ void counters_start(void)
 		};
 		metric_register(&metrics[i]);
 	}
+	metric_register(&danger);
 }
 
 void counters_add(enum counter which, uint64_t n)
 {
 	metric_add(&metrics[which], (int64_t)n);
+}
+
+void counters_set_danger(uint64_t n)
+{
+	metric_set(&danger, (int64_t)n);
 }
 
 void counters_log(void)

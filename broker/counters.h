@@ -23,8 +23,12 @@ enum counter {
 	COUNT_WOKEN,         /* waiting jobs whose poll time came */
 	COUNT_STRANGER,      /* messages of peers that are not registered */
 	COUNT_WORKER_SILENT, /* workers that fell silent */
+	COUNT_WINDOW_ASKED,  /* devices to be asked for a longer setup window */
 	COUNT_N,
 };
+
+/** Gauge: devices whose setup window closes before their turn. */
+void counters_set_danger(uint64_t n);
 
 /** Register the metrics. Once, at the start. */
 void counters_start(void);

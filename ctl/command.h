@@ -68,6 +68,7 @@ int command_plan(const struct command_line *line, const struct conf *conf);
 int command_apply(const struct command_line *line, const struct conf *conf);
 int command_drift(const struct command_line *line, const struct conf *conf);
 int command_import(const struct command_line *line, const struct conf *conf);
+int command_window(const struct command_line *line, const struct conf *conf);
 int command_adopt(const struct command_line *line, const struct conf *conf);
 int command_job_open(const struct command_line *line, const struct conf *conf);
 int command_job_kick(const struct command_line *line, const struct conf *conf);

@@ -70,6 +70,8 @@ static const struct command commands[] = {
 	{"wave show", "NAME", "progress, estimate and what failed", 1, 1, OPT_JSON, true,
 		command_wave_show},
 	{"wave list", "", "all waves", 0, 0, OPT_JSON, true, command_wave_list},
+	{"window", "", "devices in setup that will miss their window: the queue is too long", 0, 0,
+		OPT_JSON, true, command_window},
 	{"dead list", "", "jobs that gave up: step and reason", 0, 0, OPT_JSON | OPT_LIMIT, true,
 		command_dead_list},
 	{"dead drop", "JOB|UUID", "forget a dead job", 1, 1, OPT_JSON, true, command_dead_drop},

@@ -321,3 +321,17 @@ int hello_encode(struct buf *out, const struct hello *h, const struct hello_hash
 		out->len = start;
 	return rc;
 }
+
+uint32_t hello_elapsed_s(uint32_t retry_count)
+{
+	static const struct {
+		uint32_t retries, pause_s;
+	} pauses[] = {{5, 60}, {5, 600}, {5, 3600}};
+	uint32_t s = 0;
+	for (size_t i = 0; i < sizeof pauses / sizeof pauses[0] && retry_count; i++) {
+		uint32_t n = retry_count < pauses[i].retries ? retry_count : pauses[i].retries;
+		s += n * pauses[i].pause_s;
+		retry_count -= n;
+	}
+	return s;
+}

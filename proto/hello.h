@@ -88,6 +88,10 @@ enum hello_code hello_parser_feed(
  */
 enum hello_code hello_parser_end(struct hello_parser *p);
 
+/** How long ago the series of a Hello began, by its retry count: 0, 1, ... 355 minutes.
+ * @return seconds. SPEC: hello.md 5.1 */
+uint32_t hello_elapsed_s(uint32_t retry_count);
+
 /* One root fingerprint of a Hello, a view. */
 struct hello_hash {
 	uint8_t alg;         /* enum hello_alg */

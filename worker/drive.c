@@ -14,7 +14,7 @@
 static const char *verdict_name(enum verdict_kind kind)
 {
 	static const char *const names[] = {
-		"next", "goto", "plan", "again", "wait", "done", "fail"};
+		"next", "goto", "plan", "again", "wait", "done", "give-back", "fail"};
 	return names[kind];
 }
 
@@ -228,6 +228,7 @@ void drive_verdict(struct session *s, struct verdict v)
 	case VERDICT_PLAN: drive_plan(s, (enum plan_id)v.target); break;
 	case VERDICT_AGAIN: pause_for(s, v.after_ms); break;
 	case VERDICT_DONE: session_done(s); break;
+	case VERDICT_GIVE_BACK: session_release(s); break;
 	case VERDICT_WAIT:
 	case VERDICT_FAIL: session_fail(s); break;
 	}

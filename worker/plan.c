@@ -74,6 +74,8 @@ const struct step step_table[N_STEPS] = {
 	CALL(STEP_UUID_GET, "identify.uuid", EFFECT_READ, SCS, "GetUuid", uuid_get),
 	MADE(STEP_OTP, "identify.otp", KIND_LOCAL, "compare the one-time password",
 		.build = otp_build),
+	CALL(STEP_WINDOW_EXTEND, "window.extend", EFFECT_SET, SCS, "ExtendProvisioningPeriod",
+		window_extend, .refused = window_extend_refused, .fault = window_extend_fault),
 	CALL(STEP_CLOCK_GET, "clock.get", EFFECT_READ, "AMT_TimeSynchronizationService",
 		"GetLowAccuracyTimeSynch", clock_get),
 	/* It counts from the Ta0 just read: after a lost answer that one is of the clock before. */
@@ -335,12 +337,12 @@ const struct step step_table[N_STEPS] = {
 };
 
 static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET, STEP_SOFTWARE_LIST,
-	STEP_STATE_GET, STEP_UUID_GET, STEP_OTP, STEP_CLOCK_GET, STEP_CLOCK_SET, STEP_NAME_PUT,
-	STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PSK_MAKE, STEP_PSK_STORE, STEP_PSK_SET, STEP_CERT_LIST,
-	STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_TLS_LIST, STEP_CERT_DECIDE, STEP_KEY_SWEEP,
-	STEP_KEY_GENERATE, STEP_KEY_MAKE, STEP_KEY_ADD, STEP_KEY_READ, STEP_CSR_SIGN,
-	STEP_CERT_ISSUE, STEP_EXTEND, STEP_CERT_ADD, STEP_CERT_FIND, STEP_CONTEXT_CREATE,
-	STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT};
+	STEP_STATE_GET, STEP_UUID_GET, STEP_OTP, STEP_WINDOW_EXTEND, STEP_CLOCK_GET, STEP_CLOCK_SET,
+	STEP_NAME_PUT, STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PSK_MAKE, STEP_PSK_STORE, STEP_PSK_SET,
+	STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_TLS_LIST, STEP_CERT_DECIDE,
+	STEP_KEY_SWEEP, STEP_KEY_GENERATE, STEP_KEY_MAKE, STEP_KEY_ADD, STEP_KEY_READ,
+	STEP_CSR_SIGN, STEP_CERT_ISSUE, STEP_EXTEND, STEP_CERT_ADD, STEP_CERT_FIND,
+	STEP_CONTEXT_CREATE, STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT};
 
 /* Phase B, wire and air; what may cut the session or close the way in comes last. */
 #define NETWORKS                                                                                \

@@ -47,6 +47,7 @@ enum step_id {
 	STEP_STATE_GET,
 	STEP_UUID_GET,
 	STEP_OTP,
+	STEP_WINDOW_EXTEND,
 	STEP_CLOCK_GET,
 	STEP_CLOCK_SET,
 	STEP_NAME_PUT,
@@ -216,13 +217,14 @@ enum plan_id {
 };
 
 enum verdict_kind {
-	VERDICT_NEXT,  /* the following row of the plan */
-	VERDICT_GOTO,  /* target is a row of the same plan */
-	VERDICT_PLAN,  /* target is a plan: from its first row */
-	VERDICT_AGAIN, /* the same row after a pause */
-	VERDICT_WAIT,  /* the job is parked under `why`; session->failure has the text */
-	VERDICT_DONE,  /* the plan has reached its goal */
-	VERDICT_FAIL,  /* session->failure says how and why */
+	VERDICT_NEXT,      /* the following row of the plan */
+	VERDICT_GOTO,      /* target is a row of the same plan */
+	VERDICT_PLAN,      /* target is a plan: from its first row */
+	VERDICT_AGAIN,     /* the same row after a pause */
+	VERDICT_WAIT,      /* the job is parked under `why`; session->failure has the text */
+	VERDICT_DONE,      /* the plan has reached its goal */
+	VERDICT_GIVE_BACK, /* the job is due at once, for whoever is free */
+	VERDICT_FAIL,      /* session->failure says how and why */
 };
 
 struct verdict {

@@ -450,6 +450,7 @@ static int take_job(struct session *s, const struct session_job *job, struct err
 		"job %s is of kind %.40s, which this release does not know", s->job, job->kind);
 	if (job->args)
 		snprintf(s->args, sizeof s->args, "%s", job->args);
+	s->extends = s->kind == JOB_SETUP && job_arg(s->args, "extend", NULL, 0);
 	s->hello_raw = malloc(job->hello_len ? job->hello_len : 1);
 	ENSURE(s->hello_raw, err, -ENOMEM, "no memory for a session");
 	if (job->hello_len)

@@ -144,8 +144,10 @@ struct session {
 	bool kicked;                 /* an operator has let it go on */
 	char *told;                  /* by an operator's list: common/base/told.h; NULL = nothing */
 	char tags[RULE_TAGS_TEXT_MAX], wave[RULE_NAME_MAX + 1]; /* of the rule; "" = none */
-	bool dry;                                               /* JOB_CHECK: nothing is written */
-	struct buf report; /* what the job found: into the record when it ends well */
+	bool extends;         /* setup: ask for more time only, then give the job back */
+	uint64_t extended_ms; /* what the device has given */
+	bool dry;             /* JOB_CHECK: nothing is written */
+	struct buf report;    /* what the job found: into the record when it ends well */
 
 	/* life */
 	enum session_life life;

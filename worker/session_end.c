@@ -298,6 +298,9 @@ static int end_send(struct session *s, struct store_blob ck, struct error *err)
 {
 	struct store_lease who = lease_who(s);
 	struct record r = {.n = 0};
+	if (s->ending == END_RELEASE && s->extended_ms)
+		return store_extended(
+			s->w->store, &who, s->row->name, ck, s->extended_ms, on_ended, s, err);
 	if (s->ending == END_RELEASE)
 		return store_release(s->w->store, &who, s->row->name, ck, on_ended, s, err);
 	if (s->ending == END_FINISH) {

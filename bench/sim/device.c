@@ -23,6 +23,11 @@ bool device_has(const struct device *d, enum fault f)
 	return (d->faults >> f) & 1u;
 }
 
+bool device_window_closed(const struct device *d, uint64_t now_ms)
+{
+	return d->state != DEV_POST && d->window_until_ms && now_ms > d->window_until_ms;
+}
+
 bool device_has_kvm(const struct device *d)
 {
 	return !absent_class(d->as->absent, CLASS_kvm_sap);

@@ -157,7 +157,8 @@ struct device {
 	bool admin_lost;         /* FAULT_ADMIN_LOST has struck */
 
 	uint64_t deaf_until_ms;
-	bool hello_busy; /* a Hello is on its way */
+	uint64_t window_until_ms; /* in setup: it answers no longer; 0 = for ever */
+	bool hello_busy;          /* a Hello is on its way */
 	bool hello_accepted;
 	unsigned n_sessions;
 	unsigned n_hellos;
@@ -168,6 +169,9 @@ struct device {
 
 /** Whether the device has a fault. */
 bool device_has(const struct device *d, enum fault f);
+
+/** Whether its setup window has closed; now_ms is CLOCK_BOOTTIME. SPEC: hello.md 5.2 */
+bool device_window_closed(const struct device *d, uint64_t now_ms);
 
 /** Give the device its host and domain name, as somebody does who types them into MEBx; after
  * device_start(). */

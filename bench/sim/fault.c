@@ -57,6 +57,9 @@ static const struct fault_info faults[FAULT_N] = {
 		"VALUE wrong logins by others when it comes up configured", "wsman.md 3.3"},
 	[FAULT_AUDIT_LOCK] = {"audit-lock", 1, 0,
 		"unprovision answers 2076: an auditor's lock is in the way", "maintenance.md 6"},
+	[FAULT_WINDOW] = {"window", 1, 21600,
+		"in setup it answers and says Hello for VALUE seconds only, if it is not extended",
+		"hello.md 5.2"},
 	[FAULT_ACL_DROP] = {"acl-drop", 1, 0, "any ACL change forces a new login, in setup too",
 		"wsman.md 3.2"},
 };

@@ -270,8 +270,11 @@ static void send_due(struct estate *e)
 	while (h->n > 0 && h->heap[0].at_ms <= now && h->in_flight < IN_FLIGHT_MAX) {
 		struct due next = heap_pop(h);
 		struct device *d = &e->devices[next.device];
-		if (d->state != DEV_IN || d->hello_series != next.series)
+		if (d->state != DEV_IN || d->hello_series != next.series ||
+			device_window_closed(d, now))
 			continue;
+		if (next.retry == 0 && device_has(d, FAULT_WINDOW))
+			d->window_until_ms = now + d->fault_values[FAULT_WINDOW] * 1000ull;
 		if (!d->hello_busy)
 			fly(e, d, &next);
 		unsigned wait = pause_min(next.retry);

@@ -91,6 +91,8 @@ struct conf_broker {
 	bool intake;
 	char deny_file[CONF_PATH_MAX];
 	uint32_t subnet_rate; /* sessions started per second and subnet; 0 = off */
+	uint32_t
+		setup_window_s; /* a device answers so long from its first Hello on; 0 = no guard */
 	uint32_t dispatch_lease_ms;
 	uint32_t grace_ms;
 };

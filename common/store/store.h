@@ -166,6 +166,8 @@ struct store_hello {
 	struct store_blob raw;   /* the message */
 	const char *traceparent; /* or NULL */
 	const char *subnet;      /* "10.1.2.0/24" when paced, else NULL */
+	uint64_t elapsed_ms;     /* since its series of Hellos began: its place in the queue */
+	uint64_t left_ms;        /* until it stops to answer; 0 = not known */
 };
 
 struct store_admission {
@@ -198,7 +200,7 @@ struct store_claim {
 	uint32_t tries, lost;
 	struct store_blob checkpoint, hello; /* upkeep jobs have no Hello */
 	const char *traceparent;
-	const char *kind, *args; /* as in store_job */
+	const char *kind, *args; /* as in store_job; setup: "extend" = ask it for more time only */
 };
 
 /** @param claims n_claims jobs, oldest due first; none when err is set */
@@ -324,6 +326,11 @@ int store_park(struct store *s, const struct store_lease *lease, const struct st
 int store_release(struct store *s, const struct store_lease *lease, const char *step,
 	struct store_blob checkpoint, store_done_cb cb, void *arg, struct error *err);
 
+/** The same for a device that has just given more time: its window ends window_ms from now. */
+int store_extended(struct store *s, const struct store_lease *lease, const char *step,
+	struct store_blob checkpoint, uint64_t window_ms, store_done_cb cb, void *arg,
+	struct error *err);
+
 /* ---- PSK pairs (worker and operator) --------------------------------------------------------- */
 
 #define STORE_PID_LEN 8
@@ -443,6 +450,39 @@ int store_upkeep_policy(struct store *s, const struct store_upkeep *u, store_don
 /** Open what has become due, of running waves and of the calendar; call it about every second, from
  * any number of brokers. limit at most STORE_BATCH_MAX. The answer is the number of jobs opened. */
 int store_pump(struct store *s, uint32_t limit, store_count_cb cb, void *arg, struct error *err);
+
+/* ---- the window of devices in setup -----------------------------------------------------------
+ */
+
+struct store_window_look {
+	uint64_t danger; /* devices whose window closes before their turn; an estimate of long
+			    queues */
+	uint64_t asked;  /* of these, now first in the queue, to be asked for more time */
+};
+typedef void (*store_window_look_cb)(
+	const struct store_window_look *found, const struct error *err, void *arg);
+
+/** The window guard: look through the queue, at most once a second whoever calls; found is NULL
+ * without err when another broker has just looked. SPEC: hello.md 5.2, provisioning.md 3
+ * @param length_ms how long a device answers from the first Hello of a series on */
+int store_window_look(
+	struct store *s, uint64_t length_ms, store_window_look_cb cb, void *arg, struct error *err);
+
+/* One device that will miss its window. */
+struct store_window_row {
+	char job[UUID_TEXT_LEN + 1], uuid[UUID_TEXT_LEN + 1];
+	uint64_t closes_ms; /* since 1970 */
+	uint64_t turn_ms;   /* expected; STORE_NEVER = no job ends at present */
+	uint32_t asked;     /* 2 = it has been asked for more time */
+};
+#define STORE_WINDOW_PAGE 512 /* places of the queue in one answer */
+/** @param size length of the queue; rows are those of the page that are in danger */
+typedef void (*store_window_list_cb)(const struct store_window_row *rows, size_t n, uint64_t size,
+	uint64_t now_ms, const struct error *err, void *arg);
+
+/** The devices in danger among STORE_WINDOW_PAGE places of the queue from `place` on. */
+int store_window_list(struct store *s, uint64_t length_ms, uint64_t place, store_window_list_cb cb,
+	void *arg, struct error *err);
 
 /* ---- waves: a rollout of one kind of job over many devices ----------------------------------- */
 

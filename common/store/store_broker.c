@@ -69,6 +69,8 @@ int store_admit(struct store *s, const struct store_hello *h, const struct store
 	call_text(s, uuid_is_placeholder(&h->uuid) ? "1" : "0");
 	call_u64(s, paced ? limits->subnet_rate : 0);
 	call_u64(s, limits->subnet_burst ? limits->subnet_burst : 1);
+	call_u64(s, h->elapsed_ms);
+	call_u64(s, h->left_ms);
 	struct store_req req = {.cb.admit = cb, .arg = arg};
 	return call_send(s, admit_cb, &req, err);
 }

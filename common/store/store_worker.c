@@ -195,17 +195,36 @@ int store_park(struct store *s, const struct store_lease *lease, const struct st
 	return call_send(s, reply_done, &req, err);
 }
 
-int store_release(struct store *s, const struct store_lease *lease, const char *step,
-	struct store_blob checkpoint, store_done_cb cb, void *arg, struct error *err)
+static int release(struct store *s, const struct store_lease *lease, const char *step,
+	struct store_blob checkpoint, uint64_t window_ms, store_done_cb cb, void *arg,
+	struct error *err)
 {
 	call_begin(s, "release");
 	call_key(s, "job:", lease->job);
 	call_key(s, "lease", "");
 	call_key(s, "ready", "");
 	call_key(s, "ev", "");
+	call_key(s, "dev:", lease->uuid);
 	call_lease(s, lease);
 	call_text(s, step);
 	call_blob(s, checkpoint);
+	if (window_ms)
+		call_u64(s, window_ms);
+	else
+		call_text(s, "");
 	struct store_req req = {.cb.done = cb, .arg = arg};
 	return call_send(s, reply_done, &req, err);
+}
+
+int store_release(struct store *s, const struct store_lease *lease, const char *step,
+	struct store_blob checkpoint, store_done_cb cb, void *arg, struct error *err)
+{
+	return release(s, lease, step, checkpoint, 0, cb, arg, err);
+}
+
+int store_extended(struct store *s, const struct store_lease *lease, const char *step,
+	struct store_blob checkpoint, uint64_t window_ms, store_done_cb cb, void *arg,
+	struct error *err)
+{
+	return release(s, lease, step, checkpoint, window_ms, cb, arg, err);
 }

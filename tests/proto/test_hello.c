@@ -281,9 +281,22 @@ static void test_encode_refuses(void **state)
 	buf_free(&out);
 }
 
+/* The table of hello.md 5.1; a count beyond it adds nothing. */
+static void test_elapsed(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t retry, minutes;
+	} rows[] = {{0, 0}, {4, 4}, {5, 5}, {6, 15}, {10, 55}, {11, 115}, {14, 295}, {15, 355},
+		{65535, 355}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		assert_int_equal(hello_elapsed_s(rows[i].retry), rows[i].minutes * 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_elapsed),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_one_feed_tells_all),

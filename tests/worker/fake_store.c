@@ -317,6 +317,14 @@ int store_release(struct store *s, const struct store_lease *lease, const char *
 	return 0;
 }
 
+int store_extended(struct store *s, const struct store_lease *lease, const char *step,
+	struct store_blob checkpoint, uint64_t window_ms, store_done_cb cb, void *arg,
+	struct error *err)
+{
+	fake_store.window_ms = window_ms;
+	return store_release(s, lease, step, checkpoint, cb, arg, err);
+}
+
 uint64_t store_backoff_ms(uint32_t tries, uint64_t min_ms, uint64_t max_ms, uint64_t random)
 {
 	(void)tries, (void)max_ms, (void)random;

@@ -40,6 +40,7 @@ struct fake_store {
 	unsigned n_steps, n_renews;
 	bool pend_before_secret; /* a pending set came with or before the first SECRET row */
 	char end[16];            /* finish | retry | dead | park | release */
+	uint64_t window_ms;      /* release: the device gave so much more time */
 	char why[16];            /* park */
 	bool poll;               /* park: has a poll time */
 	uint64_t delay_ms;       /* fail: until the next visit */

@@ -14,8 +14,6 @@
 #include "worker/steps/steps.h"
 #include "worker/worker.h"
 
-#define EXTEND_HOURS "24" /* the longest that ExtendProvisioningPeriod takes */
-
 static int keep_bytes(struct buf *b, const uint8_t *der, size_t len)
 {
 	b->len = 0;
@@ -450,15 +448,7 @@ enum build extend_build(struct session *s, struct wsman_request *rq)
 {
 	if (s->ck.ca_state != MUSTER__V1__CA_STATE__CA_STATE_PENDING)
 		return BUILD_SKIP;
-	struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
-	if (!p)
-		return build_nomem(s);
-	*p = WSMAN_TEXT("Duration", EXTEND_HOURS);
-	rq->op = WSMAN_INVOKE;
-	rq->method = "ExtendProvisioningPeriod";
-	rq->params = p;
-	rq->n_params = 1;
-	return BUILD_SEND;
+	return extend_ask(s, rq);
 }
 
 /* Whatever the device says to it: the job waits, and why is known already. */

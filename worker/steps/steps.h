@@ -17,6 +17,11 @@ STEP_FN_(software_list);
 STEP_FN_(state_get);
 STEP_FN_(uuid_get);
 enum build otp_build(struct session *s, struct wsman_request *rq);
+/** Describe ExtendProvisioningPeriod for as long as it goes. */
+enum build extend_ask(struct session *s, struct wsman_request *rq);
+STEP_FN_(window_extend);
+struct verdict window_extend_refused(struct session *s, uint32_t rv);
+struct verdict window_extend_fault(struct session *s, enum wsman_reaction reaction);
 STEP_FN_(clock_get);
 STEP_FN_(clock_set);
 STEP_FN_(name_put);

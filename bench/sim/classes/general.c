@@ -6,6 +6,7 @@
 #include "bench/sim/classes/class.h"
 #include "bench/sim/classes/record.h"
 
+#include "common/base/clock.h"
 #include "common/base/codec.h"
 
 #include <openssl/sha.h>
@@ -302,11 +303,15 @@ static enum wfault set_psk(struct call *c)
 	return WF_NONE;
 }
 
+#define HOUR_MS (3600ull * 1000)
+
 static enum wfault extend(struct call *c)
 {
 	uint64_t hours = arg_uint(c, 0, 0);
 	if (hours < 1 || hours > 24)
 		c->rv = RV_INVALID_PARAMETER;
+	else if (c->d->window_until_ms)
+		c->d->window_until_ms = clock_boot_ms() + hours * HOUR_MS;
 	return WF_NONE;
 }
 

@@ -77,8 +77,8 @@ static void on_accept(int fd, const struct net_addr *peer, void *arg)
 {
 	struct port *p = arg;
 	struct device *d = device_at(p->e, fd);
-	if (!d || device_has(d, FAULT_DEAF) || clock_boot_ms() < d->deaf_until_ms ||
-		!port_listens(d, p->kind))
+	if (!d || device_has(d, FAULT_DEAF) || device_window_closed(d, clock_boot_ms()) ||
+		clock_boot_ms() < d->deaf_until_ms || !port_listens(d, p->kind))
 		reset(fd);
 	else if (kinds[p->kind].redirection)
 		redir_accept(p->e, d, fd, peer, kinds[p->kind].tls);

@@ -17,7 +17,7 @@ local function pace(sub, now, rate, burst)
 end
 
 local DEV_READ = { 'gen', 'job', 'state', 'src', 'addr_alt', 'alt_ms', 'first', 'last', 'hellos',
-	'hello_ms', 'end_ms', 'quar', 'deny', 'rehello', 'unconf', 'sec_cur', 'err' }
+	'hello_ms', 'end_ms', 'quar', 'deny', 'rehello', 'unconf', 'sec_cur', 'err', 'win' }
 
 local function read_device(dev)
 	local v, d = call('HMGET', dev, unpack(DEV_READ)), {}
@@ -61,6 +61,19 @@ local function quarantine(k, d, uuid, why)
 	event(k.ev, 'quarantine', d.job, uuid, '', '', why)
 end
 
+-- Until when the device answers; a new series opens a new window, an old one does not close it.
+local function note_window(a, d, w, now)
+	if a.left > 0 and now + a.left > (tonumber(d.win) or 0) then
+		put(w, 'win', int(now + a.left))
+	end
+end
+
+-- The place in the queue: as if it had been there since the window opened, unless it is paced.
+local function queue_due(k, a, now)
+	local due = pace(k.sub, now, a.rate, a.burst)
+	return due > now and due or now - a.elapsed
+end
+
 -- A Hello of a device whose job is alive.
 local function admit_active(k, a, d, w, swing, now)
 	if d.quar then
@@ -76,6 +89,7 @@ local function admit_active(k, a, d, w, swing, now)
 		return DENY
 	end
 	put(w, 'addr', a.addr)
+	note_window(a, d, w, now)
 	local due = tonumber(call('ZSCORE', k.ready, d.job))
 	if due and due > now then -- in back-off: due now, within the pace (ruling 6)
 		call('ZADD', k.ready, int(math.min(due, pace(k.sub, now, a.rate, a.burst))), d.job)
@@ -119,16 +133,18 @@ local function admit_new(k, a, d, w, swing, now)
 	if not d.hello_ms then
 		put(w, 'hello_ms', int(now))
 	end
-	if d.err then
-		call('HDEL', k.dev, 'err', 'txt')
+	if d.err or d.win then
+		call('HDEL', k.dev, 'err', 'txt', 'win', 'ext')
+		d.win = nil
 	end
+	note_window(a, d, w, now)
 	if err then
 		put(job, 'why', 'manual')
 		put(job, 'err', err)
 		put(job, 'txt', txt)
 		call('ZADD', k.manual, NEVER, a.id)
 	else
-		call('ZADD', k.ready, int(pace(k.sub, now, a.rate, a.burst)), a.id)
+		call('ZADD', k.ready, int(queue_due(k, a, now)), a.id)
 	end
 	if quar then
 		put(w, 'quar', quar)
@@ -156,11 +172,13 @@ end
 
 -- keys: dev job ready lease wait:ca wait:ad wait:manual ev [sub]
 -- args: uuid job addr hello traceparent cooldown max_waiting placeholder rate burst
+-- elapsed_ms left_ms (of its window; left 0 = not known)
 local function admit(keys, args)
 	local k = { dev = keys[1], job = keys[2], ready = keys[3], lease = keys[4], ca = keys[5],
 		ad = keys[6], manual = keys[7], ev = keys[8], sub = keys[9] }
 	local a = { uuid = args[1], id = args[2], addr = args[3], raw = args[4], tp = args[5],
-		placeholder = args[8] == '1', rate = tonumber(args[9]), burst = tonumber(args[10]) }
+		placeholder = args[8] == '1', rate = tonumber(args[9]), burst = tonumber(args[10]),
+		elapsed = tonumber(args[11]), left = tonumber(args[12]) }
 	local now, d, w = now_ms(), read_device(k.dev), {}
 	local over = d.state ~= 'active' and d.state ~= 'dead'
 	-- The cool-down is for the late Hellos of the setup that has ended; one that we have sent back

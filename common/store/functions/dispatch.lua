@@ -1,14 +1,23 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The broker's calls: claim and reap.
 
+-- What a setup job is to do before anything else. Noted before it is done: asked once, or not at all.
+local function claim_asks(dev, ext)
+	if ext ~= '1' then
+		return false
+	end
+	call('HSET', dev, 'ext', 2)
+	return 'extend'
+end
+
 -- The newest address wins; a Hello that came while the job was leased has left it in src (ruling 2).
 local function claim_address(dev)
-	local d = call('HMGET', dev, 'addr', 'src', 'quar')
+	local d = call('HMGET', dev, 'addr', 'src', 'quar', 'ext')
 	if not d[2] or d[3] or d[1] == d[2] then
-		return d[1]
+		return d[1], d[4]
 	end
 	call('HSET', dev, 'addr', d[2])
-	return d[2]
+	return d[2], d[4]
 end
 
 -- keys: ready lease ev; args: n lease_ms prefix. Answers one row per job.
@@ -21,12 +30,14 @@ local function claim(keys, args)
 		local j = call('HMGET', job, 'dev', 'gen', 'f', 'try', 'lost', 'ck', 'pl', 'tp',
 			'k', 'a')
 		local fence = next_fence(j[3], now)
-		local addr = claim_address(prefix .. 'dev:' .. j[1])
+		local dev = prefix .. 'dev:' .. j[1]
+		local addr, ext = claim_address(dev)
 		call('ZREM', ready, id)
 		call('ZADD', lease, int(now + args[2]), id)
 		call('HSET', job, 'st', 'leased', 'f', fence, 'ow', '')
 		event(ev, 'claim', id, j[1], '', fence, '')
-		out[i] = { id, j[1], j[2], fence, addr, j[4], j[5], j[6], j[7], j[8], j[9], j[10] }
+		out[i] = { id, j[1], j[2], fence, addr, j[4], j[5], j[6], j[7], j[8], j[9],
+			j[10] or claim_asks(dev, ext) }
 	end
 	return out
 end

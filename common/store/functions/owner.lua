@@ -196,7 +196,8 @@ local function park(keys, args)
 	return 0
 end
 
--- keys: job lease ready ev; args: job uuid fence step checkpoint. Also before begin.
+-- keys: job lease ready ev dev; args: job uuid fence step checkpoint window_ms('' = as it was). Also
+-- before begin.
 local function release(keys, args)
 	local job, lease, ready, ev = keys[1], keys[2], keys[3], keys[4]
 	local refusal, owner = owned(job, args[3], args[2], false)
@@ -206,6 +207,9 @@ local function release(keys, args)
 	job_set(job, args[4], args[5], { 'st', 'ready', 'ow', '' })
 	call('ZREM', lease, args[1])
 	call('ZADD', ready, int(now_ms()), args[1])
-	event(ev, 'release', args[1], args[2], owner, args[3], '')
+	if args[6] ~= '' then -- of a device that has just given more time
+		call('HSET', keys[5], 'win', int(now_ms() + args[6]))
+	end
+	event(ev, 'release', args[1], args[2], owner, args[3], args[6] ~= '' and 'extended' or '')
 	return 0
 end

@@ -10,6 +10,7 @@ local LIBRARY = {
 	{ 'release', release, WRITE }, { 'hook_claim', hook_claim, WRITE }, { 'hook_end', hook_end, WRITE },
 	 { 'cancel', cancel, WRITE }, { 'kick', kick, WRITE },
 	{ 'open', open_job, {} }, { 'pump', pump, {} }, { 'upkeep_policy', upkeep_policy, WRITE },
+	{ 'window_look', window_look, WRITE }, { 'window_list', window_list, READ },
 	{ 'wave_create', wave_create, {} }, { 'wave_add', wave_add, {} },
 	{ 'wave_move', wave_move, WRITE }, { 'wave_show', wave_show, READ },
 	{ 'wave_list', wave_list, READ },

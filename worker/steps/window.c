@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * More time in setup. A job that the broker marks "extend" (the queue is longer than the device's
+ * window) does this, after the device has been identified, and nothing else: the job goes back into
+ * the queue. Whatever the device says, it is not asked again. SPEC: provisioning.md 3, hello.md 5.2
+ */
+#include "common/base/log.h"
+#include "worker/steps/steps.h"
+
+#define EXTEND_HOURS 24 /* the longest that ExtendProvisioningPeriod takes */
+#define HOUR_MS      (3600ull * 1000)
+
+enum build extend_ask(struct session *s, struct wsman_request *rq)
+{
+	struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
+	const char *hours = arena_printf(&s->keep, "%d", EXTEND_HOURS);
+	if (!p || !hours)
+		return build_nomem(s);
+	*p = WSMAN_TEXT("Duration", hours);
+	rq->op = WSMAN_INVOKE;
+	rq->method = "ExtendProvisioningPeriod";
+	rq->params = p;
+	rq->n_params = 1;
+	return BUILD_SEND;
+}
+
+static struct verdict give_back(struct session *s, bool given)
+{
+	LOG_INFO("window.extend", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
+		KV_BOOL("given", given));
+	s->extended_ms = given ? EXTEND_HOURS * HOUR_MS : 0;
+	return (struct verdict){.kind = VERDICT_GIVE_BACK};
+}
+
+enum build window_extend_build(struct session *s, struct wsman_request *rq)
+{
+	return s->extends ? extend_ask(s, rq) : BUILD_SKIP;
+}
+
+struct verdict window_extend_read(struct session *s, const struct wsman_message *m)
+{
+	(void)m;
+	return give_back(s, true);
+}
+
+struct verdict window_extend_refused(struct session *s, uint32_t rv)
+{
+	(void)rv;
+	return give_back(s, false);
+}
+
+struct verdict window_extend_fault(struct session *s, enum wsman_reaction reaction)
+{
+	(void)reaction;
+	return give_back(s, false);
+}
