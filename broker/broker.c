@@ -19,6 +19,7 @@
 #include "common/bus/zap.h"
 #include "common/conf/cli.h"
 #include "common/store/store.h"
+#include "common/store/store_wave.h"
 
 #define REAP_MS         1000 /* mean; jittered by half, so that several brokers do not beat */
 #define PUMP_LIMIT      64   /* jobs opened in one call: bounds how long Redis is busy */

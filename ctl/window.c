@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/store/store_wave.h"
 #include "ctl/command.h"
 #include "ctl/site.h"
 

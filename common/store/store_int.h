@@ -9,7 +9,7 @@
 #include <hiredis/hiredis.h>
 
 #include "common/base/err.h"
-#include "common/store/store.h"
+#include "common/store/store_wave.h"
 
 /* FCALL name n, the keys and arguments of renew (the longest call): per job a key, id, uuid, fence.
  */

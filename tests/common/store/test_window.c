@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "common/store/store_wave.h"
 #include "tests/common/store/server.h"
 #include "tests/common/store/site.h"
 
