@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/store/store_wave.h"
 #include "ctl/command.h"
 #include "ctl/selector.h"
 
