@@ -14,14 +14,7 @@
 
 #define PRINT_MAX 262144
 #define LACK_MAX  64
-
-/* "11.6" or "11.8.92" as AMT_RELEASE(). @return 0 = not a release */
-static unsigned release_of(const char *text)
-{
-	unsigned major = 0, minor = 0;
-	int n = text ? sscanf(text, "%u.%u", &major, &minor) : 0;
-	return n >= 1 && major >= 1 && major < 100 && minor < 100 ? AMT_RELEASE(major, minor) : 0;
-}
+#define NOTE_MAX  256 /* the longest object of a key and two releases */
 
 /* The release of --amt, or that of the device of --for. @return 0 with 0 = none was asked for */
 static int wanted_release(const struct command_line *line, const struct conf *conf,
@@ -31,8 +24,11 @@ static int wanted_release(const struct command_line *line, const struct conf *co
 	json_t *d = NULL;
 	*release = 0;
 	if (line->amt) {
-		*release = release_of(line->amt);
-		ENSURE(*release, err, E_CONFIG, "--amt %.20s: a release such as 11.8", line->amt);
+		*release = amt_release_parse(line->amt);
+		ENSURE(*release, err, E_CONFIG,
+			"--amt \"%.20s\" is not a release of Intel AMT; write it as 11.8 or "
+			"16.1.25",
+			line->amt);
 	}
 	if (!line->device)
 		return 0;
@@ -42,7 +38,7 @@ static int wanted_release(const struct command_line *line, const struct conf *co
 	site_close(&s);
 	if (rc < 0)
 		return rc;
-	*release = release_of(site_text(d, "amt"));
+	*release = amt_release_parse(site_text(d, "amt"));
 	snprintf(profile, profile_len, "%s", site_text(d, "profile"));
 	json_decref(d);
 	ENSURE(*release, err, E_STATE, "%s has not told its release yet; say --amt", line->device);
@@ -62,17 +58,14 @@ struct checking {
 static void note_release(const char *path, const char *value, bool is_default, void *arg)
 {
 	struct checking *c = arg;
-	char why[LACK_MAX];
+	char why[NOTE_MAX];
 	const struct profile_field *f = profile_field_find(path);
 	const char *where = yaml_mark_where(&c->marks, path);
-	if (is_default || !f || !where || (!f->since && !f->before))
+	if (is_default || !f || !where || !profile_field_note(f, c->release, why, sizeof why))
 		return;
-	/* Without a release: the nearest one that cannot do it says it. */
-	unsigned release = c->release ? c->release : f->since ? f->since - 1 : f->before;
-	if (!profile_field_lack(f, release, why, sizeof why))
-		return;
-	json_array_append_new(c->notes,
-		json_sprintf("%s: %s: %s has it only %s (%s)", where, path, value, why, f->object));
+	json_array_append_new(
+		c->notes, json_sprintf("%s: %s: %s (\"%s\" ends there as \"not applicable\")",
+				  where, path, why, value));
 }
 
 static void check_one(
@@ -227,8 +220,11 @@ static void add_change(json_t *changes, const char *path, json_t *a, json_t *b)
 
 int command_profile_diff(const struct command_line *line, const struct conf *conf)
 {
+	char of_device[CONF_TEXT_MAX];
 	struct error err = {0};
-	unsigned release = line->amt ? release_of(line->amt) : 0;
+	unsigned release;
+	if (wanted_release(line, conf, &release, of_device, sizeof of_device, &err) < 0)
+		return command_fail(&err);
 	json_t *a = keys_of(conf, line->args[0], release, &err);
 	json_t *b = a ? keys_of(conf, line->args[1], release, &err) : NULL;
 	json_t *changes = json_array(), *value;

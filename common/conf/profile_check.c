@@ -241,12 +241,14 @@ static int check_acl(const struct checker *c, const struct profile *p)
 		n_directory += u->sid[0] != '\0';
 		if (n_digest > PROFILE_DIGEST_MAX)
 			return check_fail(c, at, "",
-				"the %uth digest user; a device takes %d besides admin", n_digest,
-				PROFILE_DIGEST_MAX);
+				"digest user number %u; a device takes %d besides admin; remove "
+				"some",
+				n_digest, PROFILE_DIGEST_MAX);
 		if (n_directory > PROFILE_KERBEROS_MAX)
 			return check_fail(c, at, "",
-				"the %uth entry of the directory; a device takes %d", n_directory,
-				PROFILE_KERBEROS_MAX);
+				"entry number %u of the directory; a device takes %d; list groups "
+				"in place of users",
+				n_directory, PROFILE_KERBEROS_MAX);
 		if (u->sid[0] && p->kerberos.state != PROFILE_ON)
 			return check_fail(
 				c, at, "sid", "users of the directory need kerberos.state: on");

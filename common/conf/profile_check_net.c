@@ -58,14 +58,14 @@ static int check_network(const struct checker *c, const struct profile_network *
 		return check_fail(c, "network", "subnet_mask",
 			"\"%s\" is not a mask such as 255.255.255.0", n->subnet_mask);
 	if (n->gateway[0] && !ipv4_ok(n->gateway))
-		return check_fail(
-			c, "network", "gateway", "\"%s\" is not an IPv4 address", n->gateway);
+		return check_fail(c, "network", "gateway",
+			"\"%s\" is not an IPv4 address such as 10.0.0.1", n->gateway);
 	for (uint32_t i = 0; i < n->n_dns; i++) {
 		char key[YAML_PATH_MAX];
 		snprintf(key, sizeof key, "dns[%u]", i);
 		if (!ipv4_ok(n->dns[i]))
-			return check_fail(
-				c, "network", key, "\"%s\" is not an IPv4 address", n->dns[i]);
+			return check_fail(c, "network", key,
+				"\"%s\" is not an IPv4 address such as 10.0.0.1", n->dns[i]);
 	}
 	return 0;
 }
@@ -91,7 +91,8 @@ static int check_8021x(const struct checker *c, const struct profile_8021x *x, c
 			"without the root of the RADIUS server's certificate any server would be "
 			"believed; name a PEM file");
 	if (x->server_match != PROFILE_MATCH_NONE && !x->server_name[0])
-		return check_fail(c, at, "server_match", "needs server_name");
+		return check_fail(c, at, "server_match",
+			"needs server_name: the name in the RADIUS server's certificate");
 	if (x->server_match == PROFILE_MATCH_NONE && x->server_name[0])
 		return check_fail(c, at, "server_name", "needs server_match: full or suffix");
 	if (x->roaming_identity && x->protocol == PROFILE_EAP_TLS)
@@ -181,8 +182,8 @@ static int check_server(const struct checker *c, const struct profile_remote_acc
 		return check_fail(c, at, "", "needs address: an FQDN or an IP address");
 	for (uint32_t j = 0; j < i; j++) {
 		if (strcmp(m->address, r->servers[j].address) == 0)
-			return check_fail(
-				c, at, "address", "\"%s\" is in the list twice", m->address);
+			return check_fail(c, at, "address",
+				"\"%s\" is in the list twice; remove one", m->address);
 	}
 	if (ip_ok(m->address) && !m->cn[0])
 		return check_fail(c, at, "address",
@@ -198,8 +199,8 @@ static int check_server(const struct checker *c, const struct profile_remote_acc
 	if (m->auth == PROFILE_MPS_CERTIFICATE)
 		return 0;
 	if (strlen(m->username) > MPS_TEXT_MAX)
-		return check_fail(c, at, "username", "%zu bytes, at most %d", strlen(m->username),
-			MPS_TEXT_MAX);
+		return check_fail(c, at, "username", "%zu bytes, at most %d; shorten it",
+			strlen(m->username), MPS_TEXT_MAX);
 	if (!m->password_file[0])
 		return check_fail(c, at, "", "auth: password needs password_file: FILE");
 	return check_secret_file(c, at, "password_file", m->password_file, &mps_rule);
@@ -223,7 +224,8 @@ static int check_period(const struct checker *c, const struct profile_policy *p,
 		return check_fail(
 			c, at, "", "trigger periodic needs one of interval_s and daily_at");
 	if (p->daily_at[0] && !daily_ok(p->daily_at))
-		return check_fail(c, at, "daily_at", "\"%s\" is not HH:MM", p->daily_at);
+		return check_fail(
+			c, at, "daily_at", "\"%s\" is not HH:MM, such as 03:30", p->daily_at);
 	return 0;
 }
 
@@ -248,7 +250,8 @@ static int check_policy(const struct checker *c, const struct profile_remote_acc
 			known |= strcmp(p->servers[k], r->servers[j].address) == 0;
 		if (!known)
 			return check_fail(c, at, key,
-				"\"%s\" is not the address of an entry of remote_access.servers",
+				"\"%s\" is not the address of an entry of remote_access.servers; "
+				"add it there",
 				p->servers[k]);
 	}
 	return 0;
@@ -283,7 +286,8 @@ static int check_remote(const struct checker *c, const struct profile_remote_acc
 	if (r->state != PROFILE_ON)
 		return 0;
 	if (r->n_servers == 0)
-		return check_fail(c, "remote_access", "state", "on needs servers");
+		return check_fail(c, "remote_access", "state",
+			"on needs servers: the management presence servers that it calls");
 	if (r->n_home_domains == 0)
 		return check_fail(c, "remote_access", "state",
 			"on needs home_domains: without them a device believes that it is always "

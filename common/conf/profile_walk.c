@@ -3,6 +3,7 @@
 #include "common/conf/profile_walk.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- values ----------------------------------------------------------------------------- */
@@ -138,4 +139,50 @@ const char *profile_field_lack(
 	else
 		return NULL;
 	return out;
+}
+
+const char *profile_field_note(
+	const struct profile_field *f, unsigned release, char *out, size_t out_len)
+{
+	char who[sizeof "AMT 4294967295.4294967295"], how[64];
+	unsigned limit = f->since ? f->since : f->before;
+	/* Without a release: the nearest one that cannot do it. */
+	if (!limit || !profile_field_lack(f,
+			      release    ? release
+			      : f->since ? limit - 1
+					 : limit,
+			      how, sizeof how))
+		return NULL;
+	snprintf(who, sizeof who, "AMT %u.%u", (release ? release : limit) / 100,
+		(release ? release : limit) % 100);
+	if (release)
+		snprintf(out, out_len, "%s has no %s; it exists %s", who, f->object, how);
+	else if (f->since)
+		snprintf(out, out_len, "releases before %s have no %s; it exists %s", who,
+			f->object, how);
+	else
+		snprintf(
+			out, out_len, "%s and later have no %s; it exists %s", who, f->object, how);
+	return out;
+}
+
+#define RELEASE_PARTS_MAX 4  /* major, minor, fix, build */
+#define RELEASE_MAX       99 /* AMT_RELEASE() has two digits for each */
+
+unsigned amt_release_parse(const char *text)
+{
+	unsigned parts[RELEASE_PARTS_MAX] = {0}, n = 0;
+	for (const char *p = text; p; p++) {
+		size_t digits = strspn(p, "0123456789");
+		if (digits == 0 || digits > 5 || n == RELEASE_PARTS_MAX)
+			return 0;
+		parts[n++] = (unsigned)strtoul(p, NULL, 10);
+		p += digits;
+		if (*p == '\0')
+			break;
+		if (*p != '.')
+			return 0;
+	}
+	bool ok = parts[0] >= 1 && parts[0] <= RELEASE_MAX && parts[1] <= RELEASE_MAX;
+	return ok ? AMT_RELEASE(parts[0], parts[1]) : 0;
 }

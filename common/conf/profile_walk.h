@@ -32,6 +32,15 @@ void profile_walk_keys(profile_key_fn each, void *arg);
 const char *profile_field_lack(
 	const struct profile_field *f, unsigned release, char *out, size_t out_len);
 
+/** For people: which releases cannot do what a row is about, or that this one cannot: "AMT 11.8 has
+ * no X; it exists from AMT 16.0 on". Returns NULL when there is nothing to say.
+ * @param release AMT_RELEASE(), 0 = the profile is for all */
+const char *profile_field_note(
+	const struct profile_field *f, unsigned release, char *out, size_t out_len);
+
+/** A release of Intel AMT, "11.8" or "11.8.92.4222". @return AMT_RELEASE(); 0 = not a release */
+unsigned amt_release_parse(const char *text);
+
 /**
  * profile_load_file() that also tells where keys were given.
  * @param marks initialised by the caller, who frees them

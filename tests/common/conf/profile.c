@@ -15,6 +15,7 @@
 #include "common/base/err.h"
 #include "common/conf/profile_fields.h"
 #include "common/conf/profile_schema.h"
+#include "common/conf/profile_walk.h"
 #include "common/crypto/seal.h"
 
 static char dir[64], file[128], password_file[128];
@@ -232,6 +233,52 @@ static void test_print_loads_again(void **state)
 	buf_free(&out);
 }
 
+static void test_releases(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned release;
+	} cases[] = {{"11.8", AMT_RELEASE(11, 8)}, {"11.8.92.4222", AMT_RELEASE(11, 8)},
+		{"3", AMT_RELEASE(3, 0)}, {"nonsense", 0}, {"11.8x", 0}, {"11.", 0}, {"", 0},
+		{"0.9", 0}, {"11.8.1.2.3", 0}, {"-11.8", 0}, {"100.0", 0}, {"11.100", 0}};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		assert_int_equal(amt_release_parse(cases[i].text), cases[i].release);
+	assert_int_equal(amt_release_parse(NULL), 0);
+}
+
+static void test_notes(void **state)
+{
+#define SHARE "AMT_WiFiPortConfigurationService.UEFIWiFiProfileShareEnabled"
+#define CLEAR "AMT_TLSSettingData.AcceptNonSecureConnections"
+	static const struct {
+		const char *path;
+		unsigned release;
+		const char *says; /* NULL = nothing */
+	} cases[] = {
+		{"wireless.uefi_share", 0,
+			"releases before AMT 16.0 have no " SHARE "; it exists from AMT 16.0 on"},
+		{"wireless.uefi_share", AMT_RELEASE(11, 8),
+			"AMT 11.8 has no " SHARE "; it exists from AMT 16.0 on"},
+		{"wireless.uefi_share", AMT_RELEASE(16, 0), NULL},
+		{"tls.clear_ports", 0,
+			"AMT 16.1 and later have no " CLEAR "; it exists before AMT 16.1"},
+		{"tls.clear_ports", AMT_RELEASE(19, 0),
+			"AMT 19.0 has no " CLEAR "; it exists before AMT 16.1"},
+		{"tls.clear_ports", AMT_RELEASE(16, 0), NULL},
+		{"power", 0, NULL},
+	};
+	char text[256];
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *says = profile_field_note(
+			profile_field_find(cases[i].path), cases[i].release, text, sizeof text);
+		assert_int_equal(says == NULL, cases[i].says == NULL);
+		if (says)
+			assert_string_equal(says, cases[i].says);
+	}
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -243,6 +290,8 @@ int main(void)
 		TEST(test_fixed_and_derived),
 		TEST(test_names_stay_inside),
 		TEST(test_print_loads_again),
+		TEST(test_releases),
+		TEST(test_notes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
