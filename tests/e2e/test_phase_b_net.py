@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Phase B of wire and air: 802.1x, wireless, IPv6, addresses, remote access, on devices with and without them; the
 values read back over WS-Man by curl, a second run writes nothing, a dry run says what the run then writes."""
+import re
+
 import foreign
 import harness
 from phase import PhaseBase
@@ -108,6 +110,9 @@ class Network(PhaseBase):
         records = self.records()
         for name, device in devices.items():
             self.assert_values({name: device}, records, self.wanted(name))
+            version = (11, 0) if name.startswith("amt11early") else (int(re.match(r"amt(\d+)", name)[1]), 99)
+            told = "AMT_RemoteAccessPolicyAppliesToMPS\tMpsType\t\tnot applicable: from AMT 11.6 on" in records[device.uuid]["differences"]
+            self.assertEqual(told, 4 <= version[0] and version < (11, 6), name)
         self.open_jobs("maintain", uuids)
         writes, position = self.writes(sim, position)
         self.assertEqual(writes, [], "nothing differs: the password of 802.1x is not sent twice")

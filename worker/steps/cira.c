@@ -22,6 +22,9 @@
 #define BY_CERTIFICATE "1"
 #define BY_PASSWORD    "2"
 #define INSIDE         1u /* MpsType */
+#define PLACES_MAJOR   11 /* AMT 11.6 */
+#define PLACES_MINOR   6
+#define APPLIES        "AMT_RemoteAccessPolicyAppliesToMPS"
 #define USERNAME_MAX   16 /* what old firmware takes */
 #define PERIOD_BYTES   12 /* of ExtendedData */
 #define HIDDEN_MAX     (4 * CONF_TEXT_MAX + CONF_PATH_MAX)
@@ -144,12 +147,22 @@ static struct mps_entry *server_of(const struct session *s, const char *address)
 	return e;
 }
 
+/* Inside of the home domains: older firmware has no MpsType and no InternalMpServer.
+ * SPEC: provisioning.md 4 CIRA 5, 6 */
+static bool has_places(const struct session *s)
+{
+	unsigned major = PLACES_MAJOR, minor = PLACES_MINOR;
+	sscanf(s->ck.amt, "%u.%u", &major, &minor);
+	return major > PLACES_MAJOR || (major == PLACES_MAJOR && minor >= PLACES_MINOR);
+}
+
 static uint64_t place_type(const struct session *s, const char *address)
 {
 	const struct profile_remote_access *r = &s->profile->remote_access;
 	for (uint32_t i = 0; i < r->n_servers; i++)
 		if (strcmp(r->servers[i].address, address) == 0)
-			return r->servers[i].place == PROFILE_MPS_INSIDE ? INSIDE : 0;
+			return r->servers[i].place == PROFILE_MPS_INSIDE && has_places(s) ? INSIDE
+											  : 0;
 	return 0;
 }
 
@@ -360,6 +373,11 @@ enum build cira_decide_build(struct session *s, struct wsman_request *rq)
 			setting_report(s, POLICY, "PolicyRuleName", "",
 				policy_names[r->policies[i].trigger]);
 	}
+	bool inside = false;
+	for (uint32_t i = 0; s->o.cira_listed && on(s) && i < r->n_servers; i++)
+		inside |= r->servers[i].place == PROFILE_MPS_INSIDE;
+	if (inside && !has_places(s))
+		setting_not_here(s, APPLIES, "MpsType", "from AMT 11.6 on");
 	return BUILD_SKIP;
 }
 

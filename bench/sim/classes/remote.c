@@ -393,10 +393,19 @@ static uint32_t read_rule(const struct call *c, struct remote_rule *rule)
 	return RV_OK;
 }
 
+/* Without MpsType in the list of who is called there is no second kind of server. SPEC: P 4, 6 */
+static bool has_internal(const struct device *d)
+{
+	enum { MPS_TYPE = 1 }; /* its place in class_remote_applies.props */
+	return !(absent_props(d->as->absent, CLASS_remote_applies) & 1u << MPS_TYPE);
+}
+
 static enum wfault add_rule(struct call *c)
 {
 	struct remote_rule rule;
 	uint64_t trigger = arg_uint(c, R_TRIGGER, REMOTE_RULES_MAX);
+	if (c->args[R_INTERNAL] && !has_internal(c->d))
+		return WF_SCHEMA;
 	if (trigger >= REMOTE_RULES_MAX)
 		c->rv = RV_INVALID_PARAMETER;
 	else if (remote_of(c->d)->rules[trigger].used)
