@@ -41,9 +41,9 @@ static const struct command commands[] = {
 		"take over a device that another server configured; its admin password comes from "
 		"--password-file or standard input",
 		1, SIZE_MAX, OPT_JSON | OPT_PASSWORD_FILE, true, command_adopt},
-	{"import", "FILE [format=csv|json|meshcentral|dmt] [profile=P] [domain=D]",
-		"devices of a list: expected, or adopted when it has their password; --dry-run "
-		"only says what would be done",
+	{"import", "FILE [format=F] [profile=P] [domain=D]",
+		"devices of a list (csv, json, meshcentral, dmt): expected, or adopted when it has "
+		"their password; --dry-run only says what would be done",
 		1, 4, OPT_JSON | OPT_DRY_RUN, true, command_import},
 	{"job kick", "JOB|UUID [ADDR]",
 		"run a waiting, dead or unapproved job now; ADDR decides a quarantine", 1, 2,
@@ -223,7 +223,7 @@ static char *help_filter(int key, const char *text, void *input)
 		return NULL;
 	fputs("Commands:\n", f);
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		char left[48];
+		char left[128];
 		snprintf(left, sizeof left, "%s %s", commands[i].words, commands[i].args);
 		fprintf(f, "  %-24s %s\n", left, commands[i].help);
 	}

@@ -41,10 +41,11 @@ static int read_list(struct import_list *list, const char *text, size_t len,
 	return import_check(list, r, err);
 }
 
+/* Of tests/data/import, or by its path. */
 static size_t read_sample(const char *name, char *out)
 {
 	char path[512];
-	snprintf(path, sizeof path, "%s/%s", MUSTER_IMPORT_SAMPLES, name);
+	snprintf(path, sizeof path, "%s%s", strchr(name, '/') ? "" : "tests/data/import/", name);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		fail_msg("%s cannot be opened", path);
@@ -125,6 +126,22 @@ static void test_remarks(void **state)
 	assert_non_null(strstr(list.rows[1].why, "keeps its password to itself"));
 	assert_int_equal(list.rows[3].result, IMPORT_SKIPPED);
 	assert_int_equal(list.rows[3].index, 3);
+	import_list_free(&list);
+}
+
+/* What is delivered as an example is one. */
+static void test_example(void **state)
+{
+	(void)state;
+	char text[FILE_MAX_LEN];
+	struct import_list list;
+	struct import_rules r = rules();
+	struct error err = {0};
+	size_t len = read_sample("deploy/devices.example.csv", text);
+	assert_int_equal(read_list(&list, text, len, &r, &err), 0);
+	assert_int_equal(list.n, 2);
+	assert_int_equal(list.rows[0].result, IMPORT_EXPECT);
+	assert_int_equal(list.rows[1].result, IMPORT_EXPECT);
 	import_list_free(&list);
 }
 
@@ -236,8 +253,8 @@ static void test_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_samples),
-		cmocka_unit_test(test_remarks), cmocka_unit_test(test_quotes),
-		cmocka_unit_test(test_mistakes), cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_told)};
+		cmocka_unit_test(test_remarks), cmocka_unit_test(test_example),
+		cmocka_unit_test(test_quotes), cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_cut), cmocka_unit_test(test_told)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
