@@ -26,9 +26,16 @@ RULES = [
 SKIP = re.compile(r"^(tests/checks/|tests/data/|tests/fuzz/corpus/|LICENSE)")
 
 
+def functions_granted():
+    """Every function of the store is granted to a user, and nobody is granted one that does not exist."""
+    made = set(re.findall(r"\{ '(\w+)', \w+, ", (ROOT / "common/store/functions/register.lua").read_text()))
+    granted = set(re.findall(r"fcall\|muster_v1_(\w+)", (ROOT / "deploy/redis/users.acl").read_text()))
+    return [f"deploy/redis/users.acl: muster_v1_{name} is {'granted to nobody' if name in made else 'no function'}" for name in sorted(made ^ granted)]
+
+
 def main():
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    bad = []
+    bad = functions_granted()
     for name in filter(None, files):
         if SKIP.match(name) or not (ROOT / name).is_file():
             continue

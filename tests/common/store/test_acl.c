@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "common/base/codec.h"
+#include "common/store/store_wave.h"
 #include "tests/common/store/server.h"
 #include "tests/common/store/site.h"
 
@@ -157,6 +158,12 @@ static void admit(const char *uuid)
 	assert_int_equal(broker.verdict, STORE_NEW);
 }
 
+static void look_cb(const struct store_window_look *found, const struct error *e, void *arg)
+{
+	(void)found;
+	site_done_cb(e, arg);
+}
+
 static void test_broker_part(void **state)
 {
 	struct store *s = broker.store;
@@ -167,6 +174,8 @@ static void test_broker_part(void **state)
 	ok(&broker,
 		store_release(s, &l, NULL, (struct store_blob){0}, site_done_cb, &broker, &err));
 	ok(&broker, store_reap(s, 0, 5, 10, site_reap_cb, &broker, &err));
+	ok(&broker, store_pump(s, 10, site_count_cb, &broker, &err));
+	ok(&broker, store_window_look(s, 21600000, look_cb, &broker, &err));
 	ok(&broker, store_counts(s, site_counts_cb, &broker, &err));
 	ok(&broker, store_peer_beat(s, &peer, site_done_cb, &broker, &err));
 }
@@ -258,6 +267,13 @@ static void peers_cb(const struct store_peer *peers, size_t n, const struct erro
 	site_done_cb(e, arg);
 }
 
+static void window_cb(const struct store_window_row *rows, size_t n, uint64_t size, uint64_t now_ms,
+	const struct error *e, void *arg)
+{
+	(void)rows, (void)n, (void)size, (void)now_ms;
+	site_done_cb(e, arg);
+}
+
 static void test_ctl_part(void **state)
 {
 	struct store *s = ctl.store;
@@ -282,6 +298,7 @@ static void test_ctl_part(void **state)
 	char id[UUID_TEXT_LEN + 1];
 	struct store_opening o = {.uuid = DEV1, .kind = JOB_MAINTAIN, .who = "op"};
 	ok(t, store_job_open(s, &o, id, site_done_cb, t, &err));
+	ok(t, store_window_list(s, 21600000, 0, window_cb, t, &err));
 	ok(t, store_deny(s, DEV2, "stolen", "op", site_done_cb, t, &err));
 	ok(t, store_deny(s, DEV2, NULL, "op", site_done_cb, t, &err));
 	struct store_field name = {"fqdn", {"a.b", 3}};
