@@ -57,10 +57,10 @@ static const struct command commands[] = {
 		OPT_JSON, true, command_apply},
 	{"drift", "[SELECTOR]", "as plan; exit status 1 when a device differs from its profile", 0,
 		SIZE_MAX, OPT_JSON, true, command_drift},
-	{"wave create", "NAME KIND [LIMIT=N...] for SELECTOR [with ARG...]",
-		"a rollout of upkeep jobs: canary in-flight per-site per-ca per-directory stop "
-		"blackout",
-		4, SIZE_MAX, OPT_JSON, true, command_wave_create},
+	{"wave create", "NAME KIND [LIMIT=N...] [for SELECTOR] [with ARG...]",
+		"a rollout of upkeep jobs, or of setup: canary in-flight per-site per-ca "
+		"per-directory stop blackout",
+		2, SIZE_MAX, OPT_JSON, true, command_wave_create},
 	{"wave start", "NAME", "begin it with the canaries", 1, 1, OPT_JSON, true,
 		command_wave_start},
 	{"wave pause", "NAME", "open no more jobs; those in flight end", 1, 1, OPT_JSON, true,

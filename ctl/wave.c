@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * muster wave create | start | pause | resume | show | list: one kind of upkeep job over many
- * devices. The limits are words: canary=20 in-flight=100 per-site=10 per-ca=0 per-directory=0
- * stop=2.5% blackout=22:00-06:00,12:00-13:00 (UTC).
+ * devices, or first setups: those join by a rule that names the wave (docs/rules.md). The limits
+ * are words: canary=20 in-flight=100 per-site=10 per-ca=0 per-directory=0 stop=2.5%
+ * blackout=22:00-06:00,12:00-13:00 (UTC).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -136,8 +137,9 @@ static int create(struct site *s, const char *name, const struct wave_words *w,
 	char who[WHO_MAX];
 	struct answer a = {0};
 	struct selection found = {0};
-	int rc = selector_collect(s, which, &found, err);
-	if (rc == 0 && found.n == 0)
+	bool chosen = w->rules.kind != JOB_SETUP;
+	int rc = chosen ? selector_collect(s, which, &found, err) : 0;
+	if (rc == 0 && chosen && found.n == 0)
 		rc = error_set(err, -ENOENT, "no device fits");
 	if (rc == 0)
 		rc = site_wait(s,
@@ -159,14 +161,22 @@ static int read_line(const struct command_line *line, struct wave_words *w, stru
 {
 	size_t at = 2, used = 0, len = 0;
 	TRY(check_name(line->args[0], err));
-	ENSURE(job_kind_parse(&w->rules.kind, line->args[1]) == 0 && job_kind_opens(w->rules.kind),
-		err, E_CONFIG, "\"%.40s\" is no kind of upkeep job", line->args[1]);
+	bool known = job_kind_parse(&w->rules.kind, line->args[1]) == 0;
+	bool setup = known && w->rules.kind == JOB_SETUP;
+	ENSURE(setup || (known && job_kind_opens(w->rules.kind)), err, E_CONFIG,
+		"\"%.40s\" is neither setup nor a kind of upkeep job", line->args[1]);
+	args[0] = '\0';
 	for (; at < line->n_args && strcmp(line->args[at], "for") != 0; at++)
 		TRY(read_word(w, line->args[at], err));
+	if (setup) {
+		ENSURE(at == line->n_args, err, E_CONFIG,
+			"a wave of setups takes no devices: a rule with wave: %s sends them",
+			line->args[0]);
+		return 0;
+	}
 	ENSURE(at + 1 < line->n_args, err, E_CONFIG,
 		"which devices? ... for all, or for tag=lab state=done");
 	TRY(selector_parse(which, line->args + at + 1, line->n_args - at - 1, &used, err));
-	args[0] = '\0';
 	for (at += 1 + used; at < line->n_args && len < JOB_ARGS_MAX; at++)
 		len += (size_t)snprintf(
 			args + len, JOB_ARGS_MAX + 1 - len, "%s%s", len ? " " : "", line->args[at]);

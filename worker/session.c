@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/crypto/password.h"
+#include "common/store/store_wave.h"
 #include "worker/session_int.h"
 
 void session_set_failure(
@@ -194,6 +195,52 @@ static void session_use_profile(struct session *s, const struct profile *p)
 	s->profile = profile_hold(p);
 }
 
+static void on_joined(enum store_joined joined, const struct error *err, void *arg)
+{
+	struct session *s = arg;
+	char text[ERROR_TEXT_MAX];
+	if (s->life != LIFE_RESOLVE) {
+		/* over already */
+	} else if (err && err->code == E_STALE) {
+		session_lost(s, err->text);
+	} else if (err) {
+		end_early(s, FAIL_RETRY, "store", err->text);
+	} else if (s->stopping) {
+		session_release(s);
+	} else if (joined == STORE_JOINED_GO) {
+		session_run(s);
+	} else if (joined == STORE_JOINED_WAITS) {
+		snprintf(text, sizeof text,
+			"wave %s holds it until its turn: see muster wave show %s; muster job kick "
+			"%s lets it go now",
+			s->wave, s->wave, s->uuid_text);
+		end_early(s, FAIL_MANUAL, "wave", text);
+	} else {
+		snprintf(text, sizeof text,
+			"its rule names wave %s, and there is none for setup: muster wave create "
+			"%s setup; it is looked at again by itself",
+			s->wave, s->wave);
+		end_early(s, FAIL_ASK, "no_wave", text);
+	}
+	session_unref(s);
+}
+
+/* A rule's wave decides when; an operator's kick is for now. */
+static void run_in_wave(struct session *s)
+{
+	struct error err = {0};
+	if (!s->wave[0] || s->kicked) {
+		session_run(s);
+		return;
+	}
+	struct store_lease who = lease_who(s);
+	s->refs++;
+	if (store_wave_join(s->w->store, &who, s->wave, on_joined, s, &err) == 0)
+		return;
+	s->refs--;
+	end_early(s, FAIL_RETRY, "store", err.text);
+}
+
 static void use_answer(struct session *s, const struct resolve_answer *told)
 {
 	char text[ERROR_TEXT_MAX];
@@ -220,7 +267,7 @@ static void use_answer(struct session *s, const struct resolve_answer *told)
 	s->expected_otp_len = a->otp_len;
 	memcpy(s->trust.pin, a->pin, sizeof s->trust.pin);
 	explicit_bzero(&ruled, sizeof ruled);
-	session_run(s);
+	run_in_wave(s);
 }
 
 static void on_resolved(const struct resolve_answer *a, void *arg)

@@ -52,6 +52,7 @@ struct store_req {
 		store_count_cb count;
 		store_wave_cb wave;
 		store_expect_cb expect;
+		store_joined_cb joined;
 		store_window_look_cb window_look;
 		store_window_list_cb window_list;
 		store_notices_cb notices;

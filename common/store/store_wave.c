@@ -188,3 +188,27 @@ int store_wave_list(struct store *s, store_ids_cb cb, void *arg, struct error *e
 	struct store_req req = {.cb.ids = cb, .arg = arg};
 	return call_send(s, names_cb, &req, err);
 }
+
+static void joined_cb(const redisReply *reply, const struct error *lost, void *arg)
+{
+	struct store_req *req = arg;
+	struct error err;
+	int rc = reply_check(reply, lost, &err);
+	if (req->cb.joined)
+		req->cb.joined(rc < 0 ? STORE_JOINED_NONE : (enum store_joined)reply_u64(reply),
+			rc < 0 ? &err : NULL, req->arg);
+	free(req);
+}
+
+int store_wave_join(struct store *s, const struct store_lease *lease, const char *wave,
+	store_joined_cb cb, void *arg, struct error *err)
+{
+	call_begin(s, "wave_join");
+	call_key(s, "job:", lease->job);
+	call_key(s, "wave:", wave);
+	call_key(s, "wavetodo:", wave);
+	call_lease(s, lease);
+	call_text(s, wave);
+	struct store_req req = {.cb.joined = cb, .arg = arg};
+	return call_send(s, joined_cb, &req, err);
+}

@@ -64,7 +64,7 @@ int store_window_list(struct store *s, uint64_t length_ms, uint64_t place, store
 #define STORE_WAVES_MAX     256 /* listed */
 
 struct store_wave_rules {
-	enum job_kind kind;
+	enum job_kind kind;     /* JOB_SETUP: devices join it by their rule */
 	const char *args;       /* of each job; NULL = none */
 	uint32_t canary;        /* so many first; the others wait until they have ended */
 	uint32_t in_flight;     /* jobs at a time */
@@ -111,6 +111,17 @@ struct store_wave {
 typedef void (*store_wave_cb)(const struct store_wave *w, const struct error *err, void *arg);
 int store_wave_get(
 	struct store *s, const char *name, store_wave_cb cb, void *arg, struct error *err);
+
+enum store_joined {
+	STORE_JOINED_GO,    /* it is its turn */
+	STORE_JOINED_WAITS, /* listed: park it with reason "wave", the pump wakes it */
+	STORE_JOINED_NONE,  /* no such wave, or one of another kind than setup */
+};
+typedef void (*store_joined_cb)(enum store_joined joined, const struct error *err, void *arg);
+
+/** The owner of a setup job asks to go on as part of a wave. E_STALE as other owner's calls. */
+int store_wave_join(struct store *s, const struct store_lease *lease, const char *wave,
+	store_joined_cb cb, void *arg, struct error *err);
 
 /** Names of all waves, oldest first; one page. */
 int store_wave_list(struct store *s, store_ids_cb cb, void *arg, struct error *err);

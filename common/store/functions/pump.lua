@@ -203,7 +203,33 @@ local function wave_room(prefix, w)
 	return room, target
 end
 
--- The next device of a wave. Answers whether a job was opened, nil when its site is full.
+-- A device of a wave of setups: its job has waited for this. Answers the job, false when it went on
+-- another way, nil when its worker has not parked it yet.
+local function wave_wake(prefix, uuid, now, ev)
+	local id = call('HGET', prefix .. 'dev:' .. uuid, 'job') or ''
+	local job = prefix .. 'job:' .. id
+	local j = call('HMGET', job, 'st', 'why', 'err')
+	if j[1] == 'leased' then
+		return nil
+	elseif j[1] ~= 'waiting' or j[2] ~= 'manual' or j[3] ~= 'wave' then
+		return false
+	end
+	call('ZREM', prefix .. 'wait:manual', id)
+	call('ZADD', prefix .. 'ready', int(now), id)
+	call('HSET', job, 'st', 'ready')
+	event(ev, 'wake', id, uuid, '', '', 'wave')
+	return job
+end
+
+-- A device of a wave of upkeep. Answers its new job, or false.
+local function wave_new(prefix, name, w, uuid, n, now, ev)
+	local id = open_id(uuid, now, n)
+	local job = prefix .. 'job:' .. id
+	return open_new(prefix .. 'dev:' .. uuid, job, prefix .. 'ready', ev, id, uuid,
+		{ kind = w.kind, args = w.args, addr = '', who = 'wave ' .. name }, now) == 0 and job
+end
+
+-- The next device of a wave. Answers whether it goes, nil when its site is full or it is not ready.
 local function wave_open(prefix, name, w, uuid, target, n, now, ev)
 	local wave, dev = prefix .. 'wave:' .. name, prefix .. 'dev:' .. uuid
 	local sites = prefix .. 'wavesite:' .. name
@@ -212,13 +238,20 @@ local function wave_open(prefix, name, w, uuid, target, n, now, ev)
 	if per_site > 0 and (tonumber(call('HGET', sites, site)) or 0) >= per_site then
 		return nil
 	end
+	local job
+	if w.kind == 'setup' then
+		job = wave_wake(prefix, uuid, now, ev)
+	else
+		job = wave_new(prefix, name, w, uuid, n, now, ev)
+	end
+	if job == nil then
+		return nil
+	end
 	call('ZREM', prefix .. 'wavetodo:' .. name, uuid)
-	local id = open_id(uuid, now, n)
-	local job = prefix .. 'job:' .. id
-	if open_new(dev, job, prefix .. 'ready', ev, id, uuid,
-		{ kind = w.kind, args = w.args, addr = '', who = 'wave ' .. name }, now) ~= 0 then
+	if not job then
 		call('HINCRBY', wave, 'skip', 1)
-		call('HSET', prefix .. 'wavebad:' .. name, uuid, 'skipped: busy or not in service')
+		call('HSET', prefix .. 'wavebad:' .. name, uuid, w.kind == 'setup' and
+			'skipped: it went on without the wave' or 'skipped: busy or not in service')
 		return false
 	end
 	call('HSET', job, 'wv', name, 'ws', site, 'wt', target)
@@ -243,7 +276,7 @@ local function wave_pump(prefix, ev, name, limit, now)
 		return 0
 	end
 	if call('ZCARD', todo) == 0 then
-		if tonumber(w['in']) == 0 then
+		if tonumber(w['in']) == 0 and w.kind ~= 'setup' then -- others may join it
 			call('HSET', wave, 'st', 'done', 'st_ms', int(now))
 			event(ev, 'wave', '', '', '', '', 'done ' .. name)
 		end

@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Waves: a rollout of one kind of upkeep job over many devices, as one object.
+-- Waves: a rollout of one kind of job over many devices, as one object. The devices of an upkeep wave
+-- are chosen when it is made; those of a wave of first setups join it when their rule names it, and
+-- their jobs wait for the pump to let them go.
 --
 -- wave:<name>     HASH  st (draft running paused done), kind, args, total, ok, bad, skip, in (in
 --                       flight), r_ok, r_bad (since the last start or resume: what the error rate
@@ -25,7 +27,7 @@ local function wave_site(addr)
 end
 
 -- Which limited service jobs of a kind use.
-local WAVE_TARGETS = { renew = 'ca', adopt = 'ca', unconfigure = 'ad' }
+local WAVE_TARGETS = { setup = 'ca', renew = 'ca', adopt = 'ca', unconfigure = 'ad' }
 
 -- Stop at the error rate; the canaries must all have ended well enough before the others go.
 local function wave_judge(wave, now)
@@ -85,6 +87,24 @@ local function wave_add(keys, args)
 	end
 	call('HINCRBY', keys[1], 'total', added)
 	return added
+end
+
+local JOINED_WAITS, JOINED_NONE = 1, 2
+
+-- A setup job whose rule names a wave asks whether it may go on. keys: job wave todo; args: job uuid
+-- fence name. 0 = it may; waits = it is listed, and is to be parked; none = there is no such wave.
+local function wave_join(keys, args)
+	local refusal = owned(keys[1], args[3], args[2], true)
+	if refusal ~= 0 then
+		return refusal
+	elseif call('HGET', keys[1], 'wv') == args[4] then
+		return 0
+	elseif call('HGET', keys[2], 'kind') ~= 'setup' then
+		return JOINED_NONE
+	end
+	local new = call('ZADD', keys[3], 'NX', int(now_ms()), args[2])
+	call('HINCRBY', keys[2], 'total', new)
+	return JOINED_WAITS
 end
 
 local WAVE_MOVES = { start = { draft = 1 }, pause = { running = 1 }, resume = { paused = 1 } }

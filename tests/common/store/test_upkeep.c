@@ -481,6 +481,101 @@ static void test_wave_waits(void **state)
 	assert_int_equal(site.count, 1);
 }
 
+/* First setups that a rule sends to a wave: they wait, go as its limits say, and are counted. */
+static enum store_joined joined;
+
+static void on_joined(enum store_joined j, const struct error *e, void *arg)
+{
+	joined = j;
+	site_done_cb(e, arg);
+}
+
+static void hello(unsigned n)
+{
+	struct store_admission limits = {
+		.cooldown_ms = 1000, .max_waiting = 100000, .subnet_burst = 1};
+	char uuid[UUID_TEXT_LEN + 1], addr[32];
+	snprintf(uuid, sizeof uuid, "00000000-1111-2222-3333-%012u", n);
+	snprintf(addr, sizeof addr, "10.1.%u.%u", n / 40, n % 40 + 1);
+	struct store_hello h = {.addr = addr, .raw = {"x", 1}};
+	assert_int_equal(uuid_parse(&h.uuid, uuid), 0);
+	ok(store_admit(site.store, &h, &limits, site_admit_cb, &site, &err));
+}
+
+/* What a worker does with each job that it gets. @return how many may go on */
+static size_t join_all(struct work *going)
+{
+	size_t n = 0;
+	claim();
+	for (size_t i = 0; i < n_works; i++) {
+		struct store_lease l = {works[i].id, works[i].uuid, works[i].fence};
+		struct store_park p = {.why = "manual", .poll_ms = STORE_NEVER, .err = "wave"};
+		ok(store_begin(site.store, &l, "w", 30000, site_begin_cb, &site, &err));
+		ok(store_wave_join(site.store, &l, "w1", on_joined, &site, &err));
+		if (joined == STORE_JOINED_GO)
+			going[n++] = works[i];
+		else if (joined == STORE_JOINED_WAITS)
+			ok(store_park(site.store, &l, &p, site_done_cb, &site, &err));
+	}
+	return n;
+}
+
+static void end_setup(const struct work *w, bool good)
+{
+	struct store_lease l = {w->id, w->uuid, w->fence};
+	struct store_failure bad = {.dead = true, .err = "unreachable", .txt = "test"};
+	if (good)
+		ok(store_finish(site.store, &l, "done", NULL, 0, site_done_cb, &site, &err));
+	else
+		ok(store_fail(site.store, &l, &bad, site_fail_cb, &site, &err));
+}
+
+static void test_wave_of_setups(void **state)
+{
+	static const struct store_wave_rules rules = {
+		.kind = JOB_SETUP, .canary = 2, .in_flight = 5, .stop_permille = 500};
+	struct work going[64];
+	(void)state;
+	clock_to(START);
+	for (unsigned i = 0; i < 12; i++)
+		hello(i);
+	assert_int_equal(join_all(going), 0);
+	assert_int_equal(joined, STORE_JOINED_NONE); /* there is no wave yet */
+	clock_to(now + 60000);
+	ok(store_reap(site.store, 0, 5, 64, site_reap_cb, &site, &err));
+	ok(store_wave_create(site.store, "w1", &rules, "op", site_done_cb, &site, &err));
+	assert_int_equal(join_all(going), 0);
+	assert_int_equal(n_works, 12);
+	assert_int_equal(joined, STORE_JOINED_WAITS);
+	ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+	assert_int_equal(site.count, 0); /* a draft */
+	ok(store_wave_move(site.store, "w1", STORE_WAVE_START, "op", site_done_cb, &site, &err));
+	ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+	assert_int_equal(site.count, 2); /* the canaries */
+	assert_int_equal(join_all(going), 2);
+	ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+	assert_int_equal(site.count, 0);
+	end_setup(&going[0], true);
+	end_setup(&going[1], true);
+	ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+	assert_int_equal(site.count, 5);
+	assert_int_equal(join_all(going), 5);
+	for (size_t i = 0; i < 5; i++)
+		end_setup(&going[i], i > 0);
+	ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+	assert_int_equal(site.count, 5);
+	assert_int_equal(join_all(going), 5);
+	for (size_t i = 0; i < 5; i++)
+		end_setup(&going[i], true);
+	ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+	show();
+	assert_string_equal(wave.state, "running"); /* others may join it */
+	assert_int_equal(wave.total, 12);
+	assert_int_equal(wave.ok, 11);
+	assert_int_equal(wave.bad, 1);
+	assert_int_equal(wave.left + wave.in_flight + wave.skipped, 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -509,6 +604,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_wave_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wave_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wave_of_setups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renew_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renewals_do_not_starve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_worn, setup, teardown),
