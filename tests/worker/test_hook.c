@@ -14,8 +14,10 @@
 #include <cmocka.h>
 #include <openssl/hmac.h>
 
+#include "common/base/buf.h"
 #include "common/base/codec.h"
 #include "common/base/err.h"
+#include "common/base/metric.h"
 #include "tests/worker/worker_test.h"
 #include "worker/hook/hook.h"
 
@@ -53,6 +55,21 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Each way to end has a counter of its own. */
+static void assert_counted(enum hook_moment moment, enum hook_end end)
+{
+	static unsigned runs[N_HOOK_MOMENTS][N_HOOK_ENDS];
+	char line[160];
+	struct buf out;
+	buf_init(&out, 65536);
+	assert_int_equal(metric_print(&out), 0);
+	snprintf(line, sizeof line, "muster_worker_hook_runs_total{moment=\"%s\",end=\"%s\"} %u\n",
+		hook_moment_name(moment), hook_end_name(end), ++runs[moment][end]);
+	if (!strstr(buf_cstr(&out), line))
+		fail_msg("no line %s", line);
+	buf_free(&out);
+}
+
 static struct asked run(enum hook_moment moment)
 {
 	struct hook_pool *p = NULL;
@@ -66,6 +83,7 @@ static struct asked run(enum hook_moment moment)
 	RUN_UNTIL(&loop, x.n, 60000);
 	hook_pool_close(p);
 	assert_int_equal(x.n, 1);
+	assert_counted(moment, x.end);
 	return x;
 }
 

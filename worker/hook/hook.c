@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/err.h"
+#include "common/base/metric.h"
 #include "worker/hook/hook_int.h"
 
 /* The old argument form: which members of the JSON become arguments key=value, in this order. */
@@ -46,6 +47,26 @@ static const char *const end_names[N_HOOK_ENDS] = {
 	[HOOK_NONSENSE] = "nonsense",
 	[HOOK_STOPPED] = "stopped",
 };
+
+/* One counter per moment and way to end, so that each misbehaviour has its own line. */
+static struct metric ends[N_HOOK_MOMENTS][N_HOOK_ENDS];
+static char end_labels[N_HOOK_MOMENTS][N_HOOK_ENDS][64];
+
+static void register_ends(enum hook_moment moment)
+{
+	for (int e = 0; e < N_HOOK_ENDS; e++) {
+		struct metric *m = &ends[moment][e];
+		if (m->name)
+			continue; /* the pool was closed and opened again */
+		snprintf(end_labels[moment][e], sizeof end_labels[moment][e],
+			"moment=\"%s\",end=\"%s\"", hook_moment_name(moment), end_names[e]);
+		*m = (struct metric){.name = "muster_worker_hook_runs_total",
+			.help = "Runs of hooks by moment and how they ended.",
+			.labels = end_labels[moment][e],
+			.type = METRIC_COUNTER};
+		metric_register(m);
+	}
+}
 
 const char *hook_end_name(enum hook_end end)
 {
@@ -138,6 +159,7 @@ static void run_answer(struct hook_run *r)
 	const char *out = r->out.len ? buf_cstr(&r->out) : "";
 	struct hook_outcome o = {
 		.end = r->end, .out = out ? out : "", .out_len = out ? r->out.len : 0, .why = why};
+	metric_add(&ends[r->pool->moment][r->end], 1);
 	r->cb(&o, r->arg);
 	run_free(r);
 }
@@ -152,6 +174,7 @@ int hook_pool_open(struct hook_pool **out, uv_loop_t *loop, enum hook_moment mom
 	p->loop = loop;
 	p->moment = moment;
 	p->conf = conf;
+	register_ends(moment);
 	TAILQ_INIT(&p->waiting);
 	TAILQ_INIT(&p->running);
 	int rc = 0;
@@ -203,8 +226,10 @@ void hook_run_done(struct hook_run *r)
 	pool_next(p);
 }
 
-static void fail_now(hook_cb cb, void *arg, enum hook_end end, const char *why)
+static void fail_now(
+	const struct hook_pool *p, hook_cb cb, void *arg, enum hook_end end, const char *why)
 {
+	metric_add(&ends[p->moment][end], 1);
 	struct hook_outcome o = {.end = end, .out = "", .why = why};
 	cb(&o, arg);
 }
@@ -213,12 +238,12 @@ void hook_start(
 	struct hook_pool *p, const json_t *told, const char *delivery, hook_cb cb, void *arg)
 {
 	if (p->closing) {
-		fail_now(cb, arg, HOOK_STOPPED, "stopped: the worker is stopping");
+		fail_now(p, cb, arg, HOOK_STOPPED, "stopped: the worker is stopping");
 		return;
 	}
 	struct hook_run *r = calloc(1, sizeof *r);
 	if (!r) {
-		fail_now(cb, arg, HOOK_NOT_STARTED, "not_started: no memory");
+		fail_now(p, cb, arg, HOOK_NOT_STARTED, "not_started: no memory");
 		return;
 	}
 	r->pool = p;
@@ -230,7 +255,7 @@ void hook_start(
 	buf_init(&r->errors, HOOK_ERRORS_MAX);
 	if (run_tell(r, told) < 0) {
 		run_free(r);
-		fail_now(cb, arg, HOOK_NOT_STARTED, "not_started: no memory");
+		fail_now(p, cb, arg, HOOK_NOT_STARTED, "not_started: no memory");
 		return;
 	}
 	TAILQ_INSERT_TAIL(&p->waiting, r, link);
