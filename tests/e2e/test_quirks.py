@@ -43,6 +43,7 @@ RIGHT_END = {
     "admin-freeze:24000": PROVISIONED,
     "lock-out": PROVISIONED,
     "acl-drop": PROVISIONED,
+    "window": PROVISIONED,  # six hours: long enough; test_window.py has a short one
     "audit-lock": PROVISIONED,
 }
 HEALTHY = 6
