@@ -251,6 +251,16 @@ const struct step step_table[N_STEPS] = {
 		.effect = EFFECT_SET, .build = clean_again_build),
 	MADE(STEP_ROOTS_DECIDE, "roots.decide", KIND_LOCAL, "which roots it lacks",
 		.build = roots_decide_build),
+	SET_ROW(STEP_UNLOCK_GET, "unlock.get", EFFECT_READ, "AMT_TLSSettingData", "Get",
+		unlock_get_build, setting_get_read, SETTING_TLS),
+	SET_ROW(STEP_UNLOCK_PUT, "unlock.put", EFFECT_SET, "AMT_TLSSettingData", "Put",
+		unlock_put_build, setting_write_read, SETTING_TLS, .slow = STEP_SLOW),
+	CALL(STEP_UNLOCK_COMMIT, "unlock.commit", EFFECT_SET, SCS, "CommitChanges", unlock_commit,
+		.slow = STEP_SLOW, .cut = CUT_IS_FINE),
+	MADE(STEP_UNLOCK_RECONNECT, "unlock.connect", KIND_CONNECT, "any console may come",
+		.build = reconnect_b_build),
+	MADE(STEP_UNLOCKED, "unlock.done", KIND_LOCAL, "roots are taken now",
+		.build = committed_b_build),
 	CALL(STEP_ROOT_ADD, "root.add", EFFECT_SET, PKM, "AddTrustedRootCertificate", root_add,
 		.slow = STEP_SLOW, .refused = root_add_refused),
 	LIST(STEP_WIFI_LIST, "wifi.list", "CIM_WiFiEndpointSettings", wifi_list,
@@ -345,14 +355,15 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 	STEP_CONTEXT_CREATE, STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT};
 
 /* Phase B, wire and air; what may cut the session or close the way in comes last. */
-#define NETWORKS                                                                                \
-	STEP_ROOTS_DECIDE, STEP_ROOT_ADD, STEP_WIFI_PORT_GET, STEP_WIFI_PORT_SET,               \
-		STEP_WIFI_SERVICE_GET, STEP_WIFI_SERVICE_PUT, STEP_WIFI_LIST, STEP_WIFI_DECIDE, \
-		STEP_WIFI_DELETE, STEP_WIFI_ADD, STEP_WIRED_GET, STEP_WIRED_PUT,                \
-		STEP_WIRED_CERTIFICATES, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT, STEP_MPS_LIST, \
-		STEP_POLICY_LIST, STEP_APPLIES_LIST, STEP_CIRA_DECIDE, STEP_POLICY_DELETE,      \
-		STEP_MPS_DELETE, STEP_MPS_ADD, STEP_POLICY_ADD, STEP_USER_INTERFACE_GET,        \
-		STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, STEP_PORT_GET,           \
+#define NETWORKS                                                                                   \
+	STEP_ROOTS_DECIDE, STEP_UNLOCK_GET, STEP_UNLOCK_PUT, STEP_UNLOCK_COMMIT,                   \
+		STEP_UNLOCK_RECONNECT, STEP_UNLOCKED, STEP_ROOT_ADD, STEP_WIFI_PORT_GET,           \
+		STEP_WIFI_PORT_SET, STEP_WIFI_SERVICE_GET, STEP_WIFI_SERVICE_PUT, STEP_WIFI_LIST,  \
+		STEP_WIFI_DECIDE, STEP_WIFI_DELETE, STEP_WIFI_ADD, STEP_WIRED_GET, STEP_WIRED_PUT, \
+		STEP_WIRED_CERTIFICATES, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT, STEP_MPS_LIST,    \
+		STEP_POLICY_LIST, STEP_APPLIES_LIST, STEP_CIRA_DECIDE, STEP_POLICY_DELETE,         \
+		STEP_MPS_DELETE, STEP_MPS_ADD, STEP_POLICY_ADD, STEP_USER_INTERFACE_GET,           \
+		STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, STEP_PORT_GET,              \
 		STEP_PORT_PUT, STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT, STEP_CLEAN_AGAIN
 #define CHECK_NETWORKS                                                                             \
 	STEP_CHECK_MPS, STEP_CHECK_POLICY, STEP_CHECK_APPLIES, STEP_CHECK_CIRA, STEP_CHECK_WIFI,   \

@@ -96,6 +96,7 @@ struct observed {
 	struct wsman_object general;    /* AMT_GeneralSettings as read */
 	struct wsman_object tls_remote; /* AMT_TLSSettingData, remote instance */
 	bool tls_fixed;                 /* it cannot accept plain connections: never write that */
+	bool tls_locked;                /* mutual TLS is on: it takes no root */
 	uint32_t ta0;                   /* device clock */
 	uint8_t otp[RESOLVE_OTP_MAX];
 	bool have_otp;
@@ -111,8 +112,9 @@ struct observed {
 	bool acl_paging, acl_written;
 	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
 	char scheme_guid[64];
-	struct listed *roots;    /* wanted by the profile; handle = its file */
-	struct wifi_entry *wifi; /* steps/wifi_profiles.c */
+	struct listed *roots;     /* wanted by the profile; handle = its file */
+	const char *root_refused; /* why the rest of them is given up; NULL = it is not */
+	struct wifi_entry *wifi;  /* steps/wifi_profiles.c */
 	bool wifi_listed, wifi_written;
 	struct mps_entry *mps; /* steps/cira.c */
 	struct policy_entry *policies;

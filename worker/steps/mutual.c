@@ -3,10 +3,12 @@
  * MUTUAL and COMMIT_B: whom the remote TLS port lets in. The settings are read, compared, written
  * as any other; they are staged until the commit, and staged ones look like committed ones, so the
  * record remembers with a mark that a commit is due. After it the port restarts: a new connection,
- * with the certificate of worker.console where the device asks for one. SPEC: provisioning.md 4
- * MUTUAL; ruling 19
+ * with the certificate of worker.console where the device asks for one. A device that lets in only
+ * known consoles takes no new root, so it is opened for that. SPEC: provisioning.md 4 MUTUAL;
+ * ruling 19
  */
 #include "worker/console.h"
+#include "worker/steps/roots.h"
 #include "worker/steps/steps.h"
 #include "worker/worker.h"
 
@@ -25,6 +27,8 @@ bool tls_asked(const struct session *s)
 
 void tls_note(struct session *s, const struct wsman_node *have)
 {
+	bool on;
+	s->o.tls_locked = wsman_node_bool(have, "MutualAuthentication", &on) == 0 && on;
 	s->o.tls_fixed = wsman_node_child(have, NO_CLEAR) != NULL;
 	if (s->o.tls_fixed && s->profile->tls.clear_ports)
 		setting_not_here(
@@ -34,9 +38,10 @@ void tls_note(struct session *s, const struct wsman_node *have)
 void tls_wish(struct wishes *w)
 {
 	const struct profile_tls *t = &w->s->profile->tls;
-	wish_bool(w, "MutualAuthentication", t->mutual);
+	bool mutual = t->mutual && !roots_missing(w->s);
+	wish_bool(w, "MutualAuthentication", mutual);
 	wish_list(w, "TrustedCN", t->trusted_cns[0], sizeof t->trusted_cns[0],
-		t->mutual ? t->n_trusted_cns : 0);
+		mutual ? t->n_trusted_cns : 0);
 	if (!w->s->o.tls_fixed)
 		wish_bool(w, "AcceptNonSecureConnections", t->clear_ports);
 }
@@ -88,5 +93,33 @@ enum build committed_b_build(struct session *s, struct wsman_request *rq)
 	if (s->o.reconnect)
 		marks_clear(s, MARK_COMMIT);
 	s->o.reconnect = false;
+	if (s->o.root_refused)
+		return build_fail(s, FAIL_DEAD, "root_refused",
+			"a trusted root cannot be added: %s", s->o.root_refused);
 	return BUILD_SKIP;
+}
+
+/* ---- a device under mutual TLS takes no root: off, add it, on. SPEC: maintenance.md 2.3 --------
+ */
+
+enum build unlock_get_build(struct session *s, struct wsman_request *rq)
+{
+	s->o.tls_locked = false;
+	return s->dry || !roots_missing(s) ? BUILD_SKIP : setting_get_build(s, rq);
+}
+
+enum build unlock_put_build(struct session *s, struct wsman_request *rq)
+{
+	return s->o.tls_locked ? tls_mutual_build(s, rq) : BUILD_SKIP;
+}
+
+/* Also for a Put of an earlier visit, which looks as if it were committed. */
+enum build unlock_commit_build(struct session *s, struct wsman_request *rq)
+{
+	return roots_missing(s) ? commit_b_build(s, rq) : BUILD_SKIP;
+}
+
+struct verdict unlock_commit_read(struct session *s, const struct wsman_message *m)
+{
+	return commit_b_read(s, m);
 }

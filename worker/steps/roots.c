@@ -64,10 +64,15 @@ static bool wanted(struct session *s)
 
 static const struct listed *missing(const struct session *s)
 {
-	const struct listed *l = s->o.roots;
+	const struct listed *l = s->o.root_refused ? NULL : s->o.roots;
 	while (l && listed_by_der(s->o.certs, l->der, l->der_len))
 		l = l->next;
 	return l;
+}
+
+bool roots_missing(const struct session *s)
+{
+	return missing(s) != NULL;
 }
 
 const char *root_handle(const struct session *s, const char *path)
@@ -95,6 +100,7 @@ enum build roots_decide_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
 	s->o.roots = NULL;
+	s->o.root_refused = NULL;
 	if (!wanted(s))
 		return build_verdict(s, (struct verdict){.kind = VERDICT_FAIL});
 	for (const struct listed *l = s->o.roots; l; l = l->next)
@@ -138,17 +144,17 @@ struct verdict root_add_read(struct session *s, const struct wsman_message *m)
 	return v_again(0);
 }
 
-/* Somebody has added it since it was listed, or our answer was lost: look again. */
+/* Somebody has added it since it was listed, or our answer was lost: look again. What will not be
+ * better next time ends the job, but not before mutual TLS is as the profile wants it. */
 struct verdict root_add_refused(struct session *s, uint32_t rv)
 {
 	if (rv == WSMAN_RV_DUPLICATE && s->tries++ == 0)
 		return v_goto(STEP_CERT_LIST);
 	if (rv == WSMAN_RV_NOT_PERMITTED)
-		return v_fail(s, FAIL_DEAD, "root_refused",
-			"the device takes no root while mutual TLS is on: set tls.mutual to false "
-			"first, then add the root, then switch it on again");
-	if (rv == WSMAN_RV_MAX_LIMIT_REACHED)
-		return v_fail(s, FAIL_DEAD, "root_refused",
-			"the device has no room for another trusted root");
-	return (struct verdict){.kind = VERDICT_FAIL};
+		s->o.root_refused = "the device does not permit it; an auditor may own its keys";
+	else if (rv == WSMAN_RV_MAX_LIMIT_REACHED)
+		s->o.root_refused = "the device has no room for another trusted root";
+	else
+		return (struct verdict){.kind = VERDICT_FAIL};
+	return v_goto(STEP_MUTUAL_GET);
 }
