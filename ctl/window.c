@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* muster window: the devices in setup whose window closes before their turn, and what was done. */
+/* muster window: the devices in setup whose window closes before their turn, or while they wait for
+ * somebody, and what was done. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,9 +27,9 @@ static void on_page(const struct store_window_row *rows, size_t n, uint64_t size
 	struct looking *l = arg;
 	for (size_t i = 0; i < n; i++) {
 		const struct store_window_row *r = &rows[i];
-		json_t *row = json_pack("{s:s, s:s, s:I, s:I, s:b}", "device", r->uuid, "job",
+		json_t *row = json_pack("{s:s, s:s, s:I, s:I, s:b, s:s}", "device", r->uuid, "job",
 			r->job, "closes_ms", (json_int_t)r->closes_ms, "closes_min",
-			minutes(r->closes_ms, now_ms), "asked", r->asked != 0);
+			minutes(r->closes_ms, now_ms), "asked", r->asked != 0, "waits_for", r->why);
 		if (r->turn_ms != STORE_NEVER)
 			json_object_set_new(
 				row, "turn_min", json_integer(minutes(r->turn_ms, now_ms)));
@@ -38,18 +39,30 @@ static void on_page(const struct store_window_row *rows, size_t n, uint64_t size
 	site_note(&l->answer, err);
 }
 
-static int look(struct site *s, const struct conf *conf, struct looking *l, struct error *err)
+static int look_at(struct site *s, enum store_list list, uint64_t length_ms, struct looking *l,
+	struct error *err)
 {
-	uint64_t length_ms = conf->broker.setup_window_s * 1000ull, place = 0;
-	ENSURE(length_ms, err, E_CONFIG,
-		"broker.setup_window_s is 0: no window is watched; 21600 is what most devices "
-		"have");
+	uint64_t place = 0;
 	do {
 		l->answer = (struct answer){0};
-		TRY(site_wait(s, store_window_list(s->store, length_ms, place, on_page, l, err),
+		TRY(site_wait(s,
+			store_window_list(s->store, list, length_ms, place, on_page, l, err),
 			&l->answer, err));
 		place += STORE_WINDOW_PAGE;
 	} while (place < l->size);
+	return 0;
+}
+
+static int look(struct site *s, const struct conf *conf, struct looking *l, struct error *err)
+{
+	static const enum store_list lists[] = {
+		STORE_LIST_READY, STORE_LIST_WAIT_MANUAL, STORE_LIST_WAIT_CA, STORE_LIST_WAIT_AD};
+	uint64_t length_ms = conf->broker.setup_window_s * 1000ull;
+	ENSURE(length_ms, err, E_CONFIG,
+		"broker.setup_window_s is 0: no window is watched; 21600 is what most devices "
+		"have");
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+		TRY(look_at(s, lists[i], length_ms, l, err));
 	return 0;
 }
 
@@ -61,10 +74,13 @@ static void print(const struct looking *l)
 	json_t *row;
 	json_array_foreach(l->rows, i, row)
 	{
-		char closes[32], turn[32] = "no job ends at present";
+		char closes[32], turn[64] = "no job ends at present";
+		const char *why = site_text(row, "waits_for");
 		json_t *at = json_object_get(row, "turn_min");
 		snprintf(closes, sizeof closes, "%lld min",
 			(long long)json_integer_value(json_object_get(row, "closes_min")));
+		if (why[0])
+			snprintf(turn, sizeof turn, "waits: %s", why);
 		if (at)
 			snprintf(turn, sizeof turn, "%lld min", (long long)json_integer_value(at));
 		table_row(t, (const char *const[]){site_text(row, "device"), closes, turn,

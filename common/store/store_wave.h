@@ -29,8 +29,8 @@ int store_pump(struct store *s, uint32_t limit, store_count_cb cb, void *arg, st
  */
 
 struct store_window_look {
-	uint64_t danger; /* devices whose window closes before their turn; an estimate of long
-			    queues */
+	uint64_t danger; /* devices whose window closes before their turn, or soon while they wait
+			    for an operator; an estimate of long lists */
 	uint64_t asked;  /* of these, now first in the queue, to be asked for more time */
 };
 typedef void (*store_window_look_cb)(
@@ -42,21 +42,25 @@ typedef void (*store_window_look_cb)(
 int store_window_look(
 	struct store *s, uint64_t length_ms, store_window_look_cb cb, void *arg, struct error *err);
 
+#define STORE_WHY_MAX 31 /* of a reason, which is a short word */
+
 /* One device that will miss its window. */
 struct store_window_row {
 	char job[UUID_TEXT_LEN + 1], uuid[UUID_TEXT_LEN + 1];
 	uint64_t closes_ms; /* since 1970 */
-	uint64_t turn_ms;   /* expected; STORE_NEVER = no job ends at present */
+	uint64_t turn_ms;   /* expected; STORE_NEVER = no job ends at present, or it waits */
 	uint32_t asked;     /* 2 = it has been asked for more time */
+	char why[STORE_WHY_MAX + 1]; /* what it waits for; "" = it is in the queue */
 };
 #define STORE_WINDOW_PAGE 512 /* places of the queue in one answer */
-/** @param size length of the queue; rows are those of the page that are in danger */
+/** @param size length of the list; rows are those of the page that are in danger */
 typedef void (*store_window_list_cb)(const struct store_window_row *rows, size_t n, uint64_t size,
 	uint64_t now_ms, const struct error *err, void *arg);
 
-/** The devices in danger among STORE_WINDOW_PAGE places of the queue from `place` on. */
-int store_window_list(struct store *s, uint64_t length_ms, uint64_t place, store_window_list_cb cb,
-	void *arg, struct error *err);
+/** The devices in danger among STORE_WINDOW_PAGE places of a list from `place` on: the queue, or
+ * one of waiting jobs. */
+int store_window_list(struct store *s, enum store_list list, uint64_t length_ms, uint64_t place,
+	store_window_list_cb cb, void *arg, struct error *err);
 
 /* ---- waves: a rollout of one kind of job over many devices ----------------------------------- */
 

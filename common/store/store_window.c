@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The window guard: devices in setup that the queue would lose. See store.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/store/store_int.h"
 
-#define ROW_COLUMNS 5
+#define ROW_COLUMNS 6
 
 static void look_cb(const redisReply *reply, const struct error *lost, void *arg)
 {
@@ -27,6 +28,7 @@ int store_window_look(
 {
 	call_begin(s, "window_look");
 	call_key(s, "ready", "");
+	call_key(s, "wait:manual", "");
 	call_key(s, "ev", "");
 	call_u64(s, length_ms);
 	call_text(s, s->prefix);
@@ -40,6 +42,7 @@ static void row_read(struct store_window_row *row, const redisReply *from)
 	*row = (struct store_window_row){.closes_ms = reply_u64(col[2]),
 		.turn_ms = strcmp(reply_text(col[3]), "-1") == 0 ? STORE_NEVER : reply_u64(col[3]),
 		.asked = (uint32_t)reply_u64(col[4])};
+	snprintf(row->why, sizeof row->why, "%.*s", STORE_WHY_MAX, reply_text(col[5]));
 	reply_id(col[0], row->job);
 	reply_id(col[1], row->uuid);
 }
@@ -69,11 +72,11 @@ static void list_cb(const redisReply *reply, const struct error *lost, void *arg
 	free(req);
 }
 
-int store_window_list(struct store *s, uint64_t length_ms, uint64_t place, store_window_list_cb cb,
-	void *arg, struct error *err)
+int store_window_list(struct store *s, enum store_list list, uint64_t length_ms, uint64_t place,
+	store_window_list_cb cb, void *arg, struct error *err)
 {
 	call_begin(s, "window_list");
-	call_key(s, "ready", "");
+	call_key(s, store_list_name(list), "");
 	call_u64(s, length_ms);
 	call_text(s, s->prefix);
 	call_u64(s, place);

@@ -68,6 +68,21 @@ local function reap_lost(k, prefix, id, max_lost, now)
 	return true
 end
 
+-- What waits for somebody who has decided about the device, or will: its window is worth keeping open.
+local WINDOW_KEPT = { wave = true, approval = true }
+
+-- The poll time of a waiting job has come. One that waits for an operator is woken for its window only.
+local function reap_wake(k, prefix, id, now)
+	local job = prefix .. 'job:' .. id
+	local j = call('HMGET', job, 'dev', 'err')
+	call('ZADD', k.ready, int(now), id)
+	call('HSET', job, 'st', 'ready')
+	if WINDOW_KEPT[j[2]] then
+		call('HSET', prefix .. 'dev:' .. j[1], 'ext', 1)
+	end
+	event(k.ev, 'wake', id, j[1], '', '', '')
+end
+
 -- keys: lease ready dead wait:ca wait:ad wait:manual ev; args: grace_ms max_lost limit prefix
 -- Answers: requeued, dead, woken, more (0 or 1).
 local function reap(keys, args)
@@ -87,9 +102,7 @@ local function reap(keys, args)
 		ids = call('ZRANGEBYSCORE', keys[list], '-inf', int(now), 'LIMIT', 0, limit)
 		for _, id in ipairs(ids) do
 			call('ZREM', keys[list], id)
-			call('ZADD', k.ready, int(now), id)
-			call('HSET', prefix .. 'job:' .. id, 'st', 'ready')
-			event(k.ev, 'wake', id, '', '', '', '')
+			reap_wake(k, prefix, id, now)
 		end
 		woken = woken + #ids
 		more = #ids == limit and 1 or more

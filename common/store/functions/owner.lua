@@ -172,6 +172,17 @@ local function fail(keys, args)
 	return dies and 1 or 0
 end
 
+-- A job that only an operator can wake is woken once, when three quarters of its device's time are over,
+-- to ask the device for more; see window.lua.
+local function park_poll(dev, poll, err, now)
+	if poll ~= 'never' then
+		return int(now + poll)
+	end
+	local d = WINDOW_KEPT[err] and call('HMGET', dev, 'win', 'ext')
+	local win = d and not d[2] and tonumber(d[1])
+	return win and win > now and int(now + (win - now) * 3 / 4) or NEVER
+end
+
 -- keys: job dev lease wait:<why> ev
 -- args: job uuid fence why poll_ms(or never) err txt step checkpoint quarantine('' = no), fields
 -- from 11
@@ -185,7 +196,7 @@ local function park(keys, args)
 		return refusal
 	end
 	local now = now_ms()
-	local poll = args[5] == 'never' and NEVER or int(now + args[5])
+	local poll = park_poll(dev, args[5], args[6], now)
 	local held = args[10] ~= '' and { 'quar', args[10], 'quar_ms', int(now) } or {}
 	job_set(job, args[8], args[9],
 		{ 'st', 'waiting', 'why', args[4], 'ow', '', 'err', args[6], 'txt', args[7] })

@@ -208,9 +208,9 @@ end
 local function wave_wake(prefix, uuid, now, ev)
 	local id = call('HGET', prefix .. 'dev:' .. uuid, 'job') or ''
 	local job = prefix .. 'job:' .. id
-	local j = call('HMGET', job, 'st', 'why', 'err')
-	if j[1] == 'leased' then
-		return nil
+	local j = call('HMGET', job, 'st', 'why', 'err', 'kicked')
+	if j[1] == 'leased' or j[1] == 'ready' and not j[4] then
+		return nil -- on its way here, or asking its device for more time
 	elseif j[1] ~= 'waiting' or j[2] ~= 'manual' or j[3] ~= 'wave' then
 		return false
 	end

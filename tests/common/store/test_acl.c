@@ -298,7 +298,7 @@ static void test_ctl_part(void **state)
 	char id[UUID_TEXT_LEN + 1];
 	struct store_opening o = {.uuid = DEV1, .kind = JOB_MAINTAIN, .who = "op"};
 	ok(t, store_job_open(s, &o, id, site_done_cb, t, &err));
-	ok(t, store_window_list(s, 21600000, 0, window_cb, t, &err));
+	ok(t, store_window_list(s, STORE_LIST_READY, 21600000, 0, window_cb, t, &err));
 	ok(t, store_deny(s, DEV2, "stolen", "op", site_done_cb, t, &err));
 	ok(t, store_deny(s, DEV2, NULL, "op", site_done_cb, t, &err));
 	struct store_field name = {"fqdn", {"a.b", 3}};

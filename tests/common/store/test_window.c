@@ -122,9 +122,9 @@ static void on_list(const struct store_window_row *r, size_t n, uint64_t size, u
 	site_done_cb(e, arg);
 }
 
-static void list(void)
+static void list(enum store_list which)
 {
-	ok(store_window_list(site.store, LENGTH, 0, on_list, &site, &err));
+	ok(store_window_list(site.store, which, LENGTH, 0, on_list, &site, &err));
 }
 
 /* Who began earlier goes first, whenever its Hello came. */
@@ -158,7 +158,7 @@ static void test_guard(void **state)
 	finish_one();
 	look();
 	assert_int_equal(found.asked, 4); /* WINDOW_ASK_LEAST */
-	list();
+	list(STORE_LIST_READY);
 	assert_in_range(n_rows, 1, 79);
 	assert_int_equal(rows[0].closes_ms, START + LENGTH);
 	assert_int_equal(rows[0].asked, 0);
@@ -195,10 +195,66 @@ static void test_over(void **state)
 	assert_int_equal(found.asked, 0);
 	ok(store_window_look(site.store, LENGTH, on_look, &site, &err));
 	assert_false(looked);
-	list();
+	list(STORE_LIST_READY);
 	assert_int_equal(n_rows, 1);
 	assert_true(rows[0].closes_ms < now);
 	assert_true(rows[0].turn_ms == STORE_NEVER);
+}
+
+static void park(const struct store_lease *l, const char *reason)
+{
+	struct store_park p = {.why = "manual", .poll_ms = STORE_NEVER, .err = reason, .txt = ""};
+	ok(store_park(site.store, l, &p, site_done_cb, &site, &err));
+}
+
+/* What waits for its wave or an approval is woken once for its window, everything else is listed.
+ */
+static void test_waiting(void **state)
+{
+	(void)state;
+	static const char *const reasons[] = {"wave", "approval", "otp_unknown"};
+	struct store_lease l;
+	for (unsigned i = 0; i < 3; i++) {
+		hello(i, 0);
+		l = begin();
+		park(&l, reasons[i]);
+	}
+	clock_to(START + 269 * MINUTE);
+	look();
+	assert_int_equal(found.danger, 0);
+	ok(store_reap(site.store, 0, 5, 10, site_reap_cb, &site, &err));
+	assert_int_equal(site.reaped.woken, 0);
+	clock_to(START + 271 * MINUTE);
+	look();
+	assert_int_equal(found.danger, 3);
+	list(STORE_LIST_WAIT_MANUAL);
+	assert_int_equal(n_rows, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_string_equal(rows[i].why, reasons[number_of(rows[i].uuid)]);
+	ok(store_reap(site.store, 0, 5, 10, site_reap_cb, &site, &err));
+	assert_int_equal(site.reaped.woken, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		l = begin();
+		assert_in_range(number_of(work.uuid), 0, 1);
+		assert_string_equal(work.args, "extend");
+		clock_to(now + 1); /* the other one goes first */
+		ok(store_extended(site.store, &l, "window.extend", (struct store_blob){NULL, 0},
+			EXTENDED, site_done_cb, &site, &err));
+	}
+	/* They wait again, safe for a day, and are not woken a second time. */
+	for (unsigned i = 0; i < 2; i++) {
+		l = begin();
+		assert_string_equal(work.args, "");
+		park(&l, reasons[number_of(work.uuid)]);
+	}
+	look();
+	assert_int_equal(found.danger, 1);
+	clock_to(START + 30 * 60 * MINUTE);
+	ok(store_reap(site.store, 0, 5, 10, site_reap_cb, &site, &err));
+	assert_int_equal(site.reaped.woken, 0);
+	list(STORE_LIST_WAIT_MANUAL);
+	assert_int_equal(n_rows, 3);
+	assert_int_equal(rows[0].asked + rows[1].asked + rows[2].asked, 4);
 }
 
 static int setup(void **state)
@@ -231,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_waiting, setup, teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	server_stop(&server);
