@@ -306,13 +306,14 @@ static void on_refused(struct session *s, uint32_t rv)
 			return;
 		}
 	}
-	const struct wsman_status *st =
-		wsman_status_find(wsman_status_list_of(row->class_name, row->action), rv);
+	enum wsman_status_list list = wsman_status_list_of(row->class_name, row->action);
+	const struct wsman_status *st = wsman_status_find(list, rv);
 	if (st->retry == WSMAN_RETRY_SOON) {
 		again_later(s, s->w->conf->worker.waits.not_now_tries, "not_now", st->name);
 		return;
 	}
-	bool worn = st->retry == WSMAN_RETRY_LATE, passing = worn || rv == WSMAN_RV_INTERNAL_ERROR;
+	bool worn = st->retry == WSMAN_RETRY_LATE;
+	bool passing = worn || (list == WSMAN_STATUS_AMT && rv == WSMAN_RV_INTERNAL_ERROR);
 	/* A worn device in service is left alone till the calendar comes again; one in setup waits.
 	 * SPEC: maintenance.md 8 */
 	bool again = passing && !(worn && s->kind != JOB_SETUP);

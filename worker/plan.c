@@ -52,7 +52,8 @@
 		setting_, .absent = ABSENT_SKIP, .fault = setting_get_fault)
 #define SET_STATE(id_, name_, class_, setting_)                                            \
 	SET_ROW(id_, name_, EFFECT_SET, class_, "RequestStateChange", setting_state_build, \
-		setting_write_read, setting_, .absent = ABSENT_SKIP)
+		setting_write_read, setting_, .absent = ABSENT_SKIP,                       \
+		.refused = setting_state_refused)
 #define SET_PUT(id_, name_, class_, setting_)                                                 \
 	SET_ROW(id_, name_, EFFECT_SET, class_, "Put", setting_put_build, setting_write_read, \
 		setting_, .fault = setting_put_fault, .secret = true)
@@ -190,7 +191,7 @@ const struct step step_table[N_STEPS] = {
 	CALL(STEP_ACL_GET, "acl.get", EFFECT_READ, AUTH, "GetUserAclEntryEx", acl_get,
 		.refused = acl_get_refused),
 	CALL(STEP_ACL_STATE, "acl.state", EFFECT_READ, AUTH, "GetAclEnabledState", acl_state,
-		.refused = acl_state_refused),
+		.absent = ABSENT_SKIP, .refused = acl_state_refused),
 	MADE(STEP_ACL_DECIDE, "acl.decide", KIND_LOCAL, "what differs from the profile",
 		.build = acl_decide_build),
 	CALL(STEP_ACL_REMOVE, "acl.remove", EFFECT_SET, AUTH, "RemoveUserAclEntry", acl_remove,
@@ -207,7 +208,7 @@ const struct step step_table[N_STEPS] = {
 	CALL(STEP_CHECK_ACL_GET, "check.acl.get", EFFECT_READ, AUTH, "GetUserAclEntryEx", acl_get,
 		.refused = acl_get_refused),
 	CALL(STEP_CHECK_ACL_STATE, "check.acl.state", EFFECT_READ, AUTH, "GetAclEnabledState",
-		acl_state, .refused = acl_state_refused),
+		acl_state, .absent = ABSENT_SKIP, .refused = acl_state_refused),
 	MADE(STEP_CHECK_ACL, "check.acl", KIND_LOCAL, "the list as written",
 		.build = acl_check_build),
 	LIST(STEP_POWER_LIST, "power.list", "AMT_SystemPowerScheme", power_list,

@@ -230,7 +230,8 @@ static void on_joined(enum store_joined joined, const struct error *err, void *a
 static void run_in_wave(struct session *s)
 {
 	struct error err = {0};
-	if (!s->wave[0] || s->kicked || s->extends) {
+	s->undecided |= s->extends && s->wave[0] && !s->kicked;
+	if (!s->wave[0] || s->kicked || s->undecided) {
 		session_run(s);
 		return;
 	}
@@ -247,8 +248,10 @@ static void use_answer(struct session *s, const struct resolve_answer *told)
 	char text[ERROR_TEXT_MAX];
 	struct resolve_answer ruled = *told, *a = &ruled;
 	enum decision d = session_decide(s, a, text);
-	if (d == DECISION_APPROVE && s->extends)
-		d = DECISION_GO; /* nothing but a longer window comes of it */
+	if (d == DECISION_APPROVE && s->extends) { /* nothing but a longer window comes of it */
+		s->undecided = true;
+		d = DECISION_GO;
+	}
 	if (d != DECISION_GO) {
 		explicit_bzero(&ruled, sizeof ruled);
 		end_early(s, d == DECISION_NO_RULE ? FAIL_ASK : FAIL_MANUAL,

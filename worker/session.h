@@ -112,6 +112,7 @@ struct observed {
 	bool acl_paging, acl_written;
 	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
 	char scheme_guid[64];
+	int scheme_fit;           /* of scheme_want */
 	struct listed *roots;     /* wanted by the profile; handle = its file */
 	const char *root_refused; /* why the rest of them is given up; NULL = it is not */
 	struct wifi_entry *wifi;  /* steps/wifi_profiles.c */
@@ -147,6 +148,7 @@ struct session {
 	char *told;                  /* by an operator's list: common/base/told.h; NULL = nothing */
 	char tags[RULE_TAGS_TEXT_MAX], wave[RULE_NAME_MAX + 1]; /* of the rule; "" = none */
 	bool extends;         /* setup: ask for more time only, then give the job back */
+	bool undecided;       /* extends, and it waits for an approval or a wave */
 	uint64_t extended_ms; /* what the device has given */
 	bool dry;             /* JOB_CHECK: nothing is written */
 	struct buf report;    /* what the job found: into the record when it ends well */
@@ -213,8 +215,9 @@ struct session {
 	unsigned tries;          /* AGAIN of the present row */
 	unsigned cuts, row_cuts; /* lost connections of this visit, of the present row */
 	bool repaired;           /* what the device lacked has been set again, once */
-	bool swept;              /* key store was full: unbound keys were deleted, once */
-	bool committed;          /* this visit sent CommitChanges */
+	bool looked_again; /* the device called new what it has: lists were read again, once */
+	bool swept;        /* key store was full: unbound keys were deleted, once */
+	bool committed;    /* this visit sent CommitChanges */
 	unsigned connect_tries;
 	bool reached;                  /* a connection of this visit was to the device */
 	bool located;                  /* DNS was asked where it is; worker/locate.h */

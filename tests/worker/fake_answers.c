@@ -110,6 +110,25 @@ static void tls_setting(const struct fake_device *d, const char *id, struct buf 
 }
 
 /* The items of one class. */
+/* Two from AMT 6.0 on, seven before; the order is nobody's promise. */
+static void power_schemes(const struct fake_device *d, struct buf *out)
+{
+	static const char *const old[][2] = {{"A", "ON in S0, S3"}, {"B", "ON in S0, S3, S4-5"},
+		{"C", "ON in S0, ME WoL in S3"}, {"S0", "ON in S0"},
+		{"D", "ON in S0, S3, S4-5, OFF After Power Loss"},
+		{"S3", "ON in S0, ME WoL in S3, S4-5"},
+		{"E", "ON in S0, ME WoL in S3, S4-5, OFF After Power Loss"}};
+	static const char *const late[][2] = {
+		{"S0", "ON in S0"}, {"S3", "ON in S0, ME Wake in S3, S4-5"}};
+	const char *const(*all)[2] = d->old ? old : late;
+	for (size_t i = 0; i < (d->old ? 7 : 2); i++)
+		buf_addf(out,
+			"<h:AMT_SystemPowerScheme><h:Description>Desktop: %s</h:Description>"
+			"<h:InstanceID>%s</h:InstanceID><h:SchemeGUID>AQ==</h:SchemeGUID>"
+			"</h:AMT_SystemPowerScheme>",
+			all[i][1], all[i][0]);
+}
+
 static void items(struct fake_device *d, const char *class_name, struct buf *out)
 {
 	if (strcmp(class_name, "CIM_SoftwareIdentity") == 0) {
@@ -138,14 +157,7 @@ static void items(struct fake_device *d, const char *class_name, struct buf *out
 		for (int i = 0; i < 2; i++)
 			tls_setting(d, ids[i], out);
 	} else if (strcmp(class_name, "AMT_SystemPowerScheme") == 0) {
-		buf_adds(out,
-			"<h:AMT_SystemPowerScheme><h:Description>Desktop: ON in S0</h:Description>"
-			"<h:InstanceID>S0</h:InstanceID><h:SchemeGUID>AA==</h:SchemeGUID>"
-			"</"
-			"h:AMT_SystemPowerScheme><h:AMT_SystemPowerScheme><h:Description>Desktop: "
-			"ON "
-			"in S0, ME Wake in S3</h:Description><h:InstanceID>S3</h:InstanceID>"
-			"<h:SchemeGUID>AQ==</h:SchemeGUID></h:AMT_SystemPowerScheme>");
+		power_schemes(d, out);
 	} else if (strcmp(class_name, "AMT_SetupAndConfigurationService") == 0) {
 		buf_addf(out, "<h:%s><h:ProvisioningState>2</h:ProvisioningState></h:%s>",
 			class_name, class_name);
@@ -192,9 +204,9 @@ static void get(struct fake_device *d, const char *class_name, struct buf *out)
 			d->redirection, d->listener);
 	else if (strcmp(class_name, "IPS_OptInService") == 0)
 		buf_addf(out,
-			"<h:IPS_OptInService><h:CanModifyOptInPolicy>1</h:CanModifyOptInPolicy>"
+			"<h:IPS_OptInService><h:CanModifyOptInPolicy>%d</h:CanModifyOptInPolicy>"
 			"<h:OptInRequired>%s</h:OptInRequired></h:IPS_OptInService>",
-			d->consent);
+			!d->consent_fixed, d->consent);
 	else if (strcmp(class_name, "IPS_KVMRedirectionSettingData") == 0)
 		buf_addf(out,
 			"<h:%s><h:EnabledByMEBx>%s</h:EnabledByMEBx><h:OptInPolicy>%s</"
@@ -346,8 +358,15 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	} else if (strcmp(rq->method, "SetPowerScheme") == 0) {
 		snprintf(d->power, sizeof d->power, "%s",
 			wsman_node_selector(rq->m.selectors, NULL));
+	} else if (strcmp(rq->method, "EnumerateUserAclEntries") == 0) {
+		rv = d->acl_full ? 35 : 0;
+	} else if (strcmp(rq->method, "AddUserAclEntryEx") == 0) {
+		rv = d->acl_full ? 2058 : 0;
+	} else if (strcmp(rq->method, "RequestStateChange") == 0 && d->state_rv == 1) {
+		rv = d->state_rv;
 	} else if (strcmp(rq->method, "RequestStateChange") == 0) {
 		const char *c = rq->m.class_name;
+		rv = d->state_rv;
 		copy(strcmp(c, "AMT_WebUIService") == 0            ? d->webui
 			: strcmp(c, "AMT_RedirectionService") == 0 ? d->redirection
 								   : d->kvm,
@@ -383,6 +402,9 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 {
 	const char *class_name = rq->m.class_name;
 	const char *fault = d->old ? too_new(rq) : NULL;
+	if (d->power_two_keys && strcmp(rq->method, "SetPowerScheme") == 0 &&
+		!wsman_node_selector(rq->m.selectors, "SchemeGUID"))
+		fault = "InvalidSelectors";
 	if (d->wants_wsman_only && wsman_message_op(&rq->m) == WSMAN_PUT &&
 		strcmp(class_name, "AMT_GeneralSettings") == 0 &&
 		!wsman_node_child(rq->m.payload, "WsmanOnlyMode"))

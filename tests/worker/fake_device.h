@@ -71,6 +71,10 @@ struct fake_device {
 	bool sha1_only; /* wants RSA with SHA-1 only, and goes on with an empty certificate */
 	bool no_plain;  /* 16.1 and later: NonSecureConnectionsSupported is shown */
 	bool mebx_kvm_off;
+	bool power_two_keys;    /* SetPowerScheme wants both keys as selectors */
+	bool consent_fixed;     /* CanModifyOptInPolicy is 0 */
+	bool acl_full;          /* lists no user and calls every new one a duplicate */
+	unsigned state_rv;      /* what RequestStateChange answers; 1 does nothing */
 	bool no_context_names;  /* the list of contexts tells no InstanceID */
 	bool quotes;            /* faults quote the request */
 	bool other_realm;       /* configured: not the one of the setup */

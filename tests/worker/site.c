@@ -243,6 +243,11 @@ void fresh(void)
 /* One visit, to its end. */
 void visit(void)
 {
+	visit_with(NULL);
+}
+
+void visit_with(const char *args)
+{
 	static const uint8_t address[4] = {127, 0, 0, 1};
 	struct error err = {0};
 	struct session_job job = {.job = JOB_TEXT,
@@ -252,7 +257,8 @@ void visit(void)
 		.address = address,
 		.address_len = 4,
 		.hello = hello,
-		.hello_len = hello_len};
+		.hello_len = hello_len,
+		.args = args};
 	over = false;
 	fake_store_next_visit();
 	if (session_start(&w, &job, &err) < 0)

@@ -36,8 +36,9 @@ void site_second_chain(bool load);
 /** A device, a record and a profile that know nothing of earlier tests. */
 void fresh(void);
 
-/** One visit, to its end. */
+/** One visit, to its end. @param args of the job; NULL = none */
 void visit(void);
+void visit_with(const char *args);
 
 /** The job is finished and the device is as the profile says. */
 void assert_provisioned(void);

@@ -524,7 +524,7 @@ struct verdict mps_add_read(struct session *s, const struct wsman_message *m)
 /* Our own answer that was lost, or no room. */
 struct verdict mps_add_refused(struct session *s, uint32_t rv)
 {
-	if (rv == WSMAN_RV_DUPLICATE && s->tries++ == 0)
+	if (look_again(s, rv))
 		return v_goto(STEP_MPS_LIST);
 	if (rv == WSMAN_RV_MAX_LIMIT_REACHED)
 		return v_fail(s, FAIL_DEAD, "too_many",
@@ -594,7 +594,7 @@ struct verdict policy_add_read(struct session *s, const struct wsman_message *m)
 
 struct verdict policy_add_refused(struct session *s, uint32_t rv)
 {
-	if (rv == WSMAN_RV_DUPLICATE && s->tries++ == 0)
+	if (look_again(s, rv))
 		return v_goto(STEP_MPS_LIST);
 	return (struct verdict){.kind = VERDICT_FAIL};
 }

@@ -85,6 +85,7 @@ enum build clean_decide_build(struct session *s, struct wsman_request *rq);
 enum build general_compare_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(setting_get);
 enum build setting_state_build(struct session *s, struct wsman_request *rq);
+struct verdict setting_state_refused(struct session *s, uint32_t rv);
 enum build setting_put_build(struct session *s, struct wsman_request *rq);
 struct verdict setting_write_read(struct session *s, const struct wsman_message *m);
 struct verdict setting_get_fault(struct session *s, enum wsman_reaction reaction);
@@ -233,6 +234,16 @@ static inline void copy_text(char *out, size_t size, const char *in)
 	out[0] = '\0';
 	if (in && strlen(in) < size)
 		memcpy(out, in, strlen(in) + 1);
+}
+
+/** The device says that something is there already, and it was not in its list: an answer that was
+ * lost, or somebody else's work. @return whether to list again: once in a visit, or a firmware that
+ * counts otherwise than we do would keep us in a circle */
+static inline bool look_again(struct session *s, uint32_t rv)
+{
+	bool again = rv == WSMAN_RV_DUPLICATE && !s->looked_again;
+	s->looked_again |= again;
+	return again;
 }
 
 /** Base64 of a text into the lists arena; NULL when damaged or too large. */
