@@ -72,7 +72,7 @@ const struct profile_field profile_fields[] = {
 	ANY("kerberos.realm", "AMT_KerberosSettingData.RealmName", "DNS name of the domain; empty: the domain of the device's name"),
 	NUM("kerberos.clock_tolerance_min", 1, 5, "AMT_KerberosSettingData.MaximumClockTolerance", "minutes that clocks may differ"),
 	NEW("kerberos.encryption", R(8, 0), "AMT_KerberosSettingData.Passphrase", "aes: from AMT 8.0 on, older get RC4; rc4: for domains that know no other"),
-	ANY("kerberos.spn_classes", "AMT_KerberosSettingData.ServicePrincipalName", "service classes besides HTTP"),
+	OLD("kerberos.spn_classes", R(6, 0), "AMT_KerberosSettingData.ServicePrincipalName", "service classes besides HTTP"),
 	ANY("features.sol", "AMT_RedirectionService.EnabledState", "serial over LAN"),
 	ANY("features.ider", "AMT_RedirectionService.EnabledState", "boot from a remote image"),
 	NEW("features.kvm", R(6, 0), "CIM_KVMRedirectionSAP.EnabledState", "remote desktop"),

@@ -232,13 +232,20 @@ static const struct profile_policy *missing_policy(const struct session *s)
 /* ---- lists -------------------------------------------------------------------------------------
  */
 
-/* The classes are of AMT 4.0; each row says so of its own. */
-static bool too_old(struct session *s)
+bool cira_lacking(const struct session *s)
 {
 	unsigned major = SINCE;
-	if (sscanf(s->ck.amt, "%u", &major) == 1 && major < SINCE)
-		setting_lacks(s, "from AMT 4.0 on");
+	sscanf(s->ck.amt, "%u", &major);
 	return major < SINCE;
+}
+
+/* Each row says so of its own. */
+static bool too_old(struct session *s)
+{
+	bool old = cira_lacking(s);
+	if (old)
+		setting_lacks(s, "from AMT 4.0 on");
+	return old;
 }
 
 enum build mps_list_build(struct session *s, struct wsman_request *rq)
