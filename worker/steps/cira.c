@@ -234,12 +234,10 @@ static const struct profile_policy *missing_policy(const struct session *s)
 
 bool cira_lacking(const struct session *s)
 {
-	unsigned major = SINCE;
-	sscanf(s->ck.amt, "%u", &major);
-	return major < SINCE;
+	unsigned major;
+	return sscanf(s->ck.amt, "%u", &major) == 1 && major < SINCE;
 }
 
-/* Each row says so of its own. */
 static bool too_old(struct session *s)
 {
 	bool old = cira_lacking(s);
