@@ -25,7 +25,7 @@ NEEDS = {"CIM_IEEE8021xSettings": "CIM_WiFiEndpointSettings", "AMT_MPSUsernamePa
 # What AMT 8.0 renamed.
 OLDER = {"IPS_IEEE8021xSettings": "AMT_8021XProfile", "AvailableInS0": "ActiveInS0"}
 # The class by which a record tells that a place of this kind is not applicable.
-KINDS = {"acl": AUTHORIZATION, "login": AUTHORIZATION, "leaf": CERTIFICATE, "root": CERTIFICATE, "issuer": CERTIFICATE,
+KINDS = {"acl": AUTHORIZATION, "login": AUTHORIZATION, "leaf": CERTIFICATE, "root": CERTIFICATE, "issuer": "CIM_WiFiEndpointSettings",
          "clear": "AMT_TLSSettingData.AcceptNonSecureConnections", "clock": CLOCK, "refused": "AMT_SetupAndConfigurationService"}
 
 

@@ -20,7 +20,7 @@ import collections
 import re
 import subprocess
 
-from estate import openssl
+from harness import openssl
 from reader import AUTHORIZATION, CLOCK, KEYS, sid_base64
 
 SID = "S-1-5-21-1091816021-962961654-398595893-1110"
