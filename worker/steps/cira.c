@@ -232,13 +232,18 @@ static const struct profile_policy *missing_policy(const struct session *s)
 /* ---- lists -------------------------------------------------------------------------------------
  */
 
-/* The classes are of AMT 4.0; each row says so of its own. */
+bool cira_lacking(const struct session *s)
+{
+	unsigned major;
+	return sscanf(s->ck.amt, "%u", &major) == 1 && major < SINCE;
+}
+
 static bool too_old(struct session *s)
 {
-	unsigned major = SINCE;
-	if (sscanf(s->ck.amt, "%u", &major) == 1 && major < SINCE)
+	bool old = cira_lacking(s);
+	if (old)
 		setting_lacks(s, "from AMT 4.0 on");
-	return major < SINCE;
+	return old;
 }
 
 enum build mps_list_build(struct session *s, struct wsman_request *rq)

@@ -22,10 +22,9 @@
 #define HOST_PART_MAX 15     /* of the name of an account. SPEC: directory.md 3 */
 #define SPN_IGNORED   6      /* from this release on. SPEC: ruling 44 */
 #define SPNS          4      /* what a device takes */
-/* A key is another one when it was made in another way. */
-#define CONFIGURED "ConfiguredEncryptionAlgorithms"
-#define MARK_AES   "kerberos.aes"
-#define MARK_RC4   "kerberos.rc4"
+#define CONFIGURED    "ConfiguredEncryptionAlgorithms"
+/* Of the pass phrase or of the master key, whichever went last: one replaces the other. */
+#define MARK_KEY "kerberos.key"
 
 bool kerberos_asked(const struct session *s)
 {
@@ -98,7 +97,7 @@ static void key_wish(struct wishes *w)
 	if (!password)
 		return;
 	if (s->o.kerberos_aes) {
-		wish_secret(w, "Passphrase", MARK_AES, password);
+		wish_secret(w, "Passphrase", MARK_KEY, password);
 		wish_along(w, "Salt", salt(s));
 		wish_along(w, "IterationCount", ITERATIONS);
 		wish_drop(w, "EncryptionAlgorithm");
@@ -106,7 +105,7 @@ static void key_wish(struct wishes *w)
 	}
 	if (!s->master_key.len && kerberos_master_key(password, &s->master_key) < 0)
 		w->overfull = true;
-	wish_secret(w, "MasterKey", MARK_RC4, &s->master_key);
+	wish_secret(w, "MasterKey", MARK_KEY, &s->master_key);
 	wish_along(w, "EncryptionAlgorithm", "0");
 }
 
@@ -166,7 +165,7 @@ void kerberos_note(struct session *s, const struct wsman_node *have)
 	if (k->state != PROFILE_ON)
 		return;
 	const struct secret *password = passwords_get(s, SECRET_KERBEROS);
-	if (s->o.kerberos_aes && password && marks_has(s, MARK_AES, password) &&
+	if (s->o.kerberos_aes && password && marks_has(s, MARK_KEY, password) &&
 		wsman_node_child(have, CONFIGURED) && !has_aes(have, CONFIGURED))
 		setting_not_here(s, "AMT_KerberosSettingData", CONFIGURED,
 			"the device took the pass phrase and enabled RC4 only");

@@ -57,7 +57,7 @@ static bool wanted(struct session *s)
 		ok = want(s, p->tls.trusted_roots[i]);
 	for (uint32_t i = 0; ok && i < p->wireless.n_profiles; i++)
 		ok = want(s, p->wireless.profiles[i].ieee8021x.root_file);
-	for (uint32_t i = 0; ok && i < p->remote_access.n_servers; i++)
+	for (uint32_t i = 0; ok && !cira_lacking(s) && i < p->remote_access.n_servers; i++)
 		ok = want(s, p->remote_access.servers[i].root_file);
 	return ok;
 }

@@ -150,6 +150,8 @@ struct verdict wifi_check_end(struct session *s);
 STEP_FN_(wired_certificates);
 STEP_FN_(mps_list);
 struct verdict mps_list_end(struct session *s);
+/** Whether the release is older than remote access, which came with AMT 4.0. */
+bool cira_lacking(const struct session *s);
 STEP_FN_(policy_list);
 STEP_FN_(applies_list);
 enum build cira_decide_build(struct session *s, struct wsman_request *rq);
