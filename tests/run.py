@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 JOBS = str(os.cpu_count() or 2)
 # Test programs in which more than one thread runs: the connector's queue, the log's writer.
-THREADED = "^(worker_session|worker_resolve|base_log)$"
+THREADED = "^(worker_session|worker_resolve|worker_place|base_log)$"
 # unittest's line for a case that was skipped inside a program that passed.
 SKIPPED_CASE = re.compile(r"^(\w+) \(.*skipped ['\"](.*)['\"]$", re.M)
 # The longest end-to-end tests are begun first, so that none of them is left alone at the end.
