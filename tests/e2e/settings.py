@@ -21,7 +21,7 @@ import re
 import subprocess
 
 from harness import openssl
-from reader import AUTHORIZATION, CLOCK, KEYS, sid_base64
+from reader import KEYS, sid_base64
 
 SID = "S-1-5-21-1091816021-962961654-398595893-1110"
 Row = collections.namedtuple("Row", "path place want older when", defaults=(None, ""))
