@@ -90,7 +90,7 @@ static void answer_begin(struct reply *r)
 		.tlsp = f->tlsp,
 		.seen12 = "",
 		.pw_tries = f->pw_tries,
-		.amt = "",
+		.amt = f->amt,
 		.setup_fp = f->setup_fp,
 		.setup_fp3 = f->setup_fp3,
 		.suffix = ""};

@@ -166,6 +166,15 @@ static void test_version(void **state)
 	visit();
 	assert_end("dead", "amt_too_old");
 	assert_non_null(strstr(fake_store.txt, "2.2.1"));
+	/* A product that calls itself otherwise; no release, no word. SPEC: wsman.md 2 */
+	static const char *const servers[][2] = {{"AMT 11.8.50.3425", "11.8.50.3425"},
+		{"Intel(R) Standard Manageability 11.8.50", "11.8.50"}, {"11.8.50.1", "11.8.50.1"},
+		{"Web 2.0", ""}, {"a 1.2.3.4.5", ""}, {"a 1.2.3b", ""}, {"a ", ""}, {"", ""}};
+	for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
+		struct device d = {0};
+		snprintf(d.server, sizeof d.server, "%s", servers[i][0]);
+		assert_string_equal(device_amt_version(&d), servers[i][1]);
+	}
 }
 
 /* SPEC: maintenance.md 0.2 */

@@ -173,6 +173,20 @@ static void test_renew_before(void **state)
 	assert_string_equal(fake_store_field("renew_before"), "");
 }
 
+/* Its firmware was updated while it was in service: the record follows. SPEC: maintenance.md 0.3 */
+static void test_version(void **state)
+{
+	(void)state;
+	in_service();
+	assert_string_equal(fake_store.amt, "12.0.67"); /* of CIM_SoftwareIdentity */
+	upkeep("maintain", "");
+	assert_string_equal(fake_store.amt, "12.0.67"); /* the header has a build besides */
+	dev.version = "12.0.6.1";
+	upkeep("check", "");
+	assert_done();
+	assert_string_equal(fake_store.amt, "12.0.6.1");
+}
+
 static void test_other_profile(void **state)
 {
 	(void)state;
@@ -353,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_lacks_property),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_renew_before),
+		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_other_profile),
 		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_changed_hands),

@@ -36,6 +36,17 @@ static bool names_match(const struct session *s, const char *host, const char *d
 	return strcasecmp(fqdn, s->ck.fqdn) == 0;
 }
 
+/* A firmware update shows in the header, which has the build where CIM_SoftwareIdentity, whose word
+ * may be on record, has not. SPEC: maintenance.md 0.3 */
+static void refresh_version(struct session *s)
+{
+	const char *now = device_amt_version(&s->device);
+	size_t len = strlen(s->ck.amt);
+	bool same = strncmp(now, s->ck.amt, len) == 0 && (now[len] == '\0' || now[len] == '.');
+	if (now[0] && !same)
+		copy_text(s->ck.amt, sizeof s->ck.amt, now);
+}
+
 struct verdict verify_general_read(struct session *s, const struct wsman_message *m)
 {
 	const char *host = wsman_node_text(m->payload, "HostName");
@@ -53,6 +64,7 @@ struct verdict verify_general_read(struct session *s, const struct wsman_message
 			"set up by somebody else; check it, then kick or cancel the job");
 	}
 	net_addr_host_text(&s->device.addr, s->o.own_address);
+	refresh_version(s);
 	return general_get_read(s, m);
 }
 
