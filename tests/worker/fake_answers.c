@@ -343,6 +343,8 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	} else if (strcmp(rq->method, "CommitChanges") == 0) {
 		d->n_commits++;
 		d->committed = true;
+		if (d->forgets_name)
+			d->host[0] = d->domain[0] = '\0';
 	} else if (strcmp(rq->method, "SetPowerScheme") == 0) {
 		snprintf(d->power, sizeof d->power, "%s",
 			wsman_node_selector(rq->m.selectors, NULL));

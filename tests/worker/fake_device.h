@@ -71,6 +71,7 @@ struct fake_device {
 	bool sha1_only; /* wants RSA with SHA-1 only, and goes on with an empty certificate */
 	bool no_plain;  /* 16.1 and later: NonSecureConnectionsSupported is shown */
 	bool mebx_kvm_off;
+	bool forgets_name;      /* the commit loses host and domain name */
 	bool no_context_names;  /* the list of contexts tells no InstanceID */
 	bool quotes;            /* faults quote the request */
 	bool other_realm;       /* configured: not the one of the setup */

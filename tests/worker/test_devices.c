@@ -177,6 +177,17 @@ static void test_version(void **state)
 	}
 }
 
+/* The name is a setting as any other: a device that has lost it keeps its setup. */
+static void test_forgets_name(void **state)
+{
+	(void)state;
+	fresh();
+	dev.forgets_name = true;
+	visit();
+	assert_provisioned();
+	assert_int_equal(dev.n_commits, 1);
+}
+
 /* SPEC: maintenance.md 0.2 */
 static void test_realm(void **state)
 {
@@ -415,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_clean_keeps_ours),
 		cmocka_unit_test(test_many_repeats),
 		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_forgets_name),
 		cmocka_unit_test(test_realm),
 		cmocka_unit_test(test_swapped_device),
 		cmocka_unit_test(test_staged_bind_is_lost),

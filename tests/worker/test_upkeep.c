@@ -286,6 +286,17 @@ static void test_flash_worn(void **state)
 	assert_end("dead", "flash_worn");
 }
 
+/* Nothing but the certificate was changed: what else could it lack? */
+static void test_renew_data_missing(void **state)
+{
+	(void)state;
+	in_service();
+	dev.fault = FAKE_2057;
+	dev.at = "commit";
+	upkeep("renew", "");
+	assert_end("dead", "data_missing");
+}
+
 static bool same_blob(const struct buf *a, const struct buf *b)
 {
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
@@ -374,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_not_in_service),
 		cmocka_unit_test(test_later_leaf),
 		cmocka_unit_test(test_flash_worn),
+		cmocka_unit_test(test_renew_data_missing),
 		cmocka_unit_test(test_rotate),
 		cmocka_unit_test(test_rotate_not_taken),
 		cmocka_unit_test(test_rotate_killed),

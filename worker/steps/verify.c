@@ -2,8 +2,6 @@
 /* VERIFY_A: the device is configured, by us, and knows the new password; then the pending secret
  * becomes the current one. The leaf was compared before the first request (session.c).
  * SPEC: provisioning.md 3 RECONNECT / VERIFY_A, tls.md 8, ruling 15 */
-#include <strings.h>
-
 #include "common/base/log.h"
 #include "worker/steps/steps.h"
 
@@ -29,13 +27,6 @@ enum build verify_general_build(struct session *s, struct wsman_request *rq)
 	return general_get_build(s, rq);
 }
 
-static bool names_match(const struct session *s, const char *host, const char *domain)
-{
-	char fqdn[RESOLVE_FQDN_MAX + 1];
-	snprintf(fqdn, sizeof fqdn, "%s.%s", host ? host : "", domain ? domain : "");
-	return strcasecmp(fqdn, s->ck.fqdn) == 0;
-}
-
 /* A firmware update shows in the header, which has the build where CIM_SoftwareIdentity, whose word
  * may be on record, has not. SPEC: maintenance.md 0.3 */
 static void refresh_version(struct session *s)
@@ -47,14 +38,10 @@ static void refresh_version(struct session *s)
 		copy_text(s->ck.amt, sizeof s->ck.amt, now);
 }
 
+/* Another name than ours is written and checked with the other settings, once the password that the
+ * device has is the one on record. */
 struct verdict verify_general_read(struct session *s, const struct wsman_message *m)
 {
-	const char *host = wsman_node_text(m->payload, "HostName");
-	const char *domain = wsman_node_text(m->payload, "DomainName");
-	if (s->kind == JOB_SETUP && !names_match(s, host, domain)) /* upkeep mends it */
-		return v_fail(s, FAIL_DEAD, "wrong_name",
-			"the configured device calls itself \"%.63s.%.191s\", not %s",
-			host ? host : "", domain ? domain : "", s->ck.fqdn);
 	const char *realm = wsman_node_text(m->payload, "DigestRealm");
 	if (s->ck.realm[0] && realm && strcmp(realm, s->ck.realm) != 0) {
 		LOG_WARN("realm.changed", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
