@@ -152,13 +152,19 @@ static void take_later_leaf(struct session *s, X509 *leaf, struct devcert_want *
 		KV_BOOL("ours", s->leaf_fault == DEVCERT_OK));
 }
 
-/* In service the certificate on record is known byte for byte: that its name is of yesterday, or
- * that it serves TLS alone, is for upkeep to mend. SPEC: maintenance.md 2, 5 */
+/* In service the certificate on record is known byte for byte, and this alone decides who it is:
+ * that it has ended, that its authority is not trusted any more, that its name is of yesterday, or
+ * that it serves TLS alone, is for upkeep to mend. SPEC: tls.md 8.1; maintenance.md 2, 5 */
 static void note_unfit(struct session *s, X509 *leaf)
 {
-	bool mended = s->leaf_fault == DEVCERT_WRONG_NAME || s->leaf_fault == DEVCERT_NO_CLIENTAUTH;
+	static const bool mended[DEVCERT_N_FAULTS] = {[DEVCERT_WRONG_ISSUER] = true,
+		[DEVCERT_EXPIRED] = true,
+		[DEVCERT_NOT_YET_VALID] = true,
+		[DEVCERT_NO_SERVERAUTH] = true,
+		[DEVCERT_WRONG_NAME] = true,
+		[DEVCERT_NO_CLIENTAUTH] = true};
 	s->o.unfit = DEVCERT_OK;
-	if (!mended || s->kind == JOB_SETUP)
+	if (!mended[s->leaf_fault] || s->kind == JOB_SETUP)
 		return;
 	s->o.unfit = s->leaf_fault;
 	X509_NAME_get_text_by_NID(

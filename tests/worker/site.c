@@ -226,6 +226,24 @@ int site_teardown(void **state)
 	return system(cmd);
 }
 
+void site_give_leaf(long from_days, long till_days, bool ours)
+{
+	char fp[DEVCERT_FP_HEX + 1];
+	unsigned char *der = NULL;
+	X509 *x = fake_cert(
+		FQDN, dev.key, ours ? pki.ca : pki.prov_root, NULL, "serverAuth", false, FQDN);
+	X509_gmtime_adj(X509_getm_notBefore(x), from_days * 86400);
+	X509_gmtime_adj(X509_getm_notAfter(x), till_days * 86400);
+	X509_sign(x, ours ? pki.ca_key : pki.prov_root_key, EVP_sha256());
+	int len = i2d_X509(x, &der);
+	dev.cert.len = 0;
+	assert_int_equal(buf_add(&dev.cert, der, (size_t)len), 0);
+	assert_int_equal(devcert_fingerprint(x, fp), 0);
+	fake_store_set("cert_fp", fp, strlen(fp));
+	OPENSSL_free(der);
+	X509_free(x);
+}
+
 void fresh(void)
 {
 	struct profile *p = w.profiles.items[0];

@@ -36,6 +36,10 @@ void site_second_chain(bool load);
 /** A device, a record and a profile that know nothing of earlier tests. */
 void fresh(void);
 
+/** The device has been showing another certificate of its name and key, and the record says so:
+ * valid from and until so many days from now, of our authority or of one that is not trusted. */
+void site_give_leaf(long from_days, long till_days, bool ours);
+
 /** One visit, to its end. */
 void visit(void);
 

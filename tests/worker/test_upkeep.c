@@ -266,6 +266,42 @@ static void test_later_leaf(void **state)
 	assert_string_equal(fake_store_field("cert_fp"), fp);
 }
 
+/* The certificate of the record does not serve any more, and is still the device's: every job goes
+ * to it, and maintenance and renewal give it a new one. SPEC: tls.md 8.1 */
+static void test_unfit_leaf(void **state)
+{
+	(void)state;
+	static const struct {
+		long from_days, till_days;
+		bool ours;
+		const char *word;
+	} leaves[] = {{-30, -1, true, "expired"}, {1, 30, true, "not-yet-valid"},
+		{-30, 30, false, "wrong-issuer"}};
+	static const char *const jobs[] = {"check", "inventory", "rotate", "maintain", "renew"};
+	for (size_t i = 0; i < 3 * 5; i++) {
+		char was[80], said[120];
+		in_service();
+		site_give_leaf(
+			leaves[i / 5].from_days, leaves[i / 5].till_days, leaves[i / 5].ours);
+		snprintf(was, sizeof was, "%s", fake_store_field("cert_fp"));
+		upkeep(jobs[i % 5], "");
+		assert_string_equal(fake_store.end, "finish");
+		assert_true(dev.configured);
+		snprintf(said, sizeof said, "AMT_PublicKeyCertificate\tX509Certificate\t%s\tok\n",
+			leaves[i / 5].word);
+		if (i % 5 == 0)
+			assert_string_equal(fake_store_field("diff"), said);
+		bool renews = i % 5 >= 3;
+		assert_int_equal(dev.n_commits, renews ? 2 : 1);
+		assert_int_equal(strcmp(was, fake_store_field("cert_fp")) != 0, renews);
+		if (!renews)
+			continue;
+		upkeep("maintain", "");
+		assert_string_equal(fake_store.end, "finish");
+		assert_int_equal(fake_store.n_steps, 0);
+	}
+}
+
 /* The flash has had its writes of the day: a device in setup is asked again tomorrow, one in
  * service is left to the calendar. */
 static void test_flash_worn(void **state)
@@ -384,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_changed_hands),
 		cmocka_unit_test(test_not_in_service),
 		cmocka_unit_test(test_later_leaf),
+		cmocka_unit_test(test_unfit_leaf),
 		cmocka_unit_test(test_flash_worn),
 		cmocka_unit_test(test_renew_data_missing),
 		cmocka_unit_test(test_rotate),
