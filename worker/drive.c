@@ -219,6 +219,7 @@ void drive_verdict(struct session *s, struct verdict v)
 		at = plan_index(&plan_table[s->plan], (enum step_id)v.target);
 		if (at >= 0) {
 			enter(s, (size_t)at);
+			boot_timer_set_in(&s->timer, v.after_ms);
 			break;
 		}
 		session_set_failure(

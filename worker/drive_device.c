@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the device layer reports: connections, answers, faults, troubles. See drive.c. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,6 +414,23 @@ static void not_found(
 		go(s, VERDICT_FAIL, 0, 0);
 }
 
+/* It was told to go: that it does not know us any more is the goal. Silence proves it only of one
+ * that has heard it, and only where the network closes; one that sleeps is as silent. SPEC:
+ * maintenance.md 0.5, 6 */
+static bool is_gone(const struct session *s, enum device_trouble trouble, const struct error *err)
+{
+	bool last = s->connect_tries >= s->w->conf->worker.waits.reconnect_tries;
+	bool heard = s->committed || s->ck.commits == COMMITS_HEARD;
+	switch (trouble) {
+	case DEVICE_CERTIFICATE: return true;
+	case DEVICE_HANDSHAKE: return last && heard;
+	case DEVICE_UNREACHABLE:
+		return err->code == -ECONNREFUSED ||
+		       (last && heard && job_arg(s->args, "full", NULL, 0));
+	default: return false;
+	}
+}
+
 /* The configured device is not there (yet), or shows the wrong leaf. SPEC: P 3 RECONNECT, tls.md 8
  */
 static void admin_unreachable(
@@ -429,8 +447,8 @@ static void admin_unreachable(
 	enum plan_id first = adopts ? PLAN_ADOPT : PLAN_SETUP;
 	bool again =
 		((s->kind == JOB_SETUP && in_setup) || adopts) && s->setups < SESSION_SETUPS_MAX;
-	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits) {
-		/* It is gone: that is the goal. SPEC: maintenance.md 6 */
+	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits && !s->located &&
+		is_gone(s, trouble, err)) {
 		go(s, VERDICT_GOTO, STEP_REVOKE, 0);
 	} else if (again && !s->committed) { /* the commit of an earlier visit did not take */
 		go(s, VERDICT_PLAN, (int)first, 0);
@@ -439,6 +457,8 @@ static void admin_unreachable(
 		not_found(s, FAIL_DEAD, "changed_hands", err);
 	} else if (adopt_in_clear(s, trouble)) {
 		connect_now(s);
+	} else if (s->connect_tries < w->reconnect_tries && s->row->kind != KIND_CONNECT) {
+		go(s, VERDICT_GOTO, STEP_UNCONFIGURE_PROVE, w->reconnect_ms);
 	} else if (s->connect_tries < w->reconnect_tries) {
 		s->wake = drive_connect;
 		boot_timer_set_in(&s->timer, w->reconnect_ms);
@@ -509,10 +529,20 @@ static void on_no_handshake(struct session *s, const struct error *err)
 	fail(s, dead ? FAIL_DEAD : FAIL_RETRY, s->device.why, err);
 }
 
+/* The connection of the present row could not be made: a row for it alone, or the look at a device
+ * that was told to go and went between two connections. */
+static bool is_connecting(const struct session *s, enum device_trouble trouble)
+{
+	bool looks = s->row == &step_table[STEP_UNCONFIGURE_STATE];
+	return s->row->kind == KIND_CONNECT ||
+	       (looks && (trouble == DEVICE_UNREACHABLE || trouble == DEVICE_HANDSHAKE ||
+				 trouble == DEVICE_CERTIFICATE));
+}
+
 static void on_failed(enum device_trouble trouble, const struct error *err, void *arg)
 {
 	struct session *s = arg;
-	bool connecting = s->row->kind == KIND_CONNECT;
+	bool connecting = is_connecting(s, trouble);
 	bool ours = s->cert_fp[0] && s->ck.passwords_sent;
 	LOG_INFO("device.trouble", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
 		KV_STR("step", s->row->name), KV_STR("trouble", device_trouble_name(trouble)),

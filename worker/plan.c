@@ -322,6 +322,9 @@ const struct step step_table[N_STEPS] = {
 		.build = unconfigure_ask_build),
 	CALL(STEP_UNCONFIGURE, "unconfigure", EFFECT_SET, SCS, "Unprovision", unconfigure,
 		.slow = STEP_SLOW, .cut = CUT_IS_FINE, .refused = unconfigure_refused),
+	CALL(STEP_UNCONFIGURE_BLOCKED, "unconfigure.blocked", EFFECT_READ, SCS,
+		"GetUnprovisionBlockingComponents", unconfigure_blocked,
+		.refused = unconfigure_blocked_refused, .fault = unconfigure_blocked_fault),
 	MADE(STEP_UNCONFIGURE_PROVE, "unconfigure.prove", KIND_CONNECT, "it does not know us"),
 	CALL(STEP_UNCONFIGURE_STATE, "unconfigure.state", EFFECT_READ, SCS, "Get",
 		unconfigure_state),
@@ -411,7 +414,7 @@ static const enum step_id rotate_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STAT
 
 /* SPEC: maintenance.md 6 */
 static const enum step_id unconfigure_steps[] = {OPENING, STEP_UNCONFIGURE_ASK, STEP_UNCONFIGURE,
-	STEP_UNCONFIGURE_PROVE, STEP_UNCONFIGURE_STATE, STEP_REVOKE};
+	STEP_UNCONFIGURE_BLOCKED, STEP_UNCONFIGURE_PROVE, STEP_UNCONFIGURE_STATE, STEP_REVOKE};
 
 /* SPEC: maintenance.md 7 */
 static const enum step_id inventory_steps[] = {OPENING, STEP_SOFTWARE_LIST, STEP_INVENTORY_SETUP,

@@ -125,6 +125,7 @@ struct observed {
 	bool power_written;                           /* to be read again */
 	bool clean_left, cleaned_again;               /* a deletion was refused; see clean.c */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */
+	bool blocked;                                 /* unconfigure.c: something is in the way */
 };
 
 struct session {
@@ -214,7 +215,7 @@ struct session {
 	unsigned cuts, row_cuts; /* lost connections of this visit, of the present row */
 	bool repaired;           /* what the device lacked has been set again, once */
 	bool swept;              /* key store was full: unbound keys were deleted, once */
-	bool committed;          /* this visit sent CommitChanges */
+	bool committed;          /* this visit sent CommitChanges, or told the device to go */
 	unsigned connect_tries;
 	bool reached;                  /* a connection of this visit was to the device */
 	bool located;                  /* DNS was asked where it is; worker/locate.h */

@@ -345,6 +345,13 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 		d->committed = true;
 		if (d->forgets_name)
 			d->host[0] = d->domain[0] = '\0';
+	} else if (strstr(rq->method, "Unprovision") && strncmp(rq->method, "Get", 3) != 0) {
+		d->n_unprovisions++;
+		rv = d->unprovision_rv;
+		d->told = rv == 0;
+	} else if (strcmp(rq->method, "GetUnprovisionBlockingComponents") == 0) {
+		if (d->blocked_by)
+			buf_addf(&inner, "<h:Component>%u</h:Component>", d->blocked_by);
 	} else if (strcmp(rq->method, "SetPowerScheme") == 0) {
 		snprintf(d->power, sizeof d->power, "%s",
 			wsman_node_selector(rq->m.selectors, NULL));

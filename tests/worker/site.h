@@ -43,6 +43,15 @@ void site_give_leaf(long from_days, long till_days, bool ours);
 /** One visit, to its end. */
 void visit(void);
 
+/** The first visit of an upkeep job. */
+void upkeep(const char *kind, const char *args);
+
+/** A later one, with the checkpoint of the last. */
+void upkeep_again(const char *kind, const char *args);
+
+/** A device in service, with its record. */
+void in_service(void);
+
 /** The job is finished and the device is as the profile says. */
 void assert_provisioned(void);
 

@@ -8,39 +8,6 @@
 
 #include "tests/worker/site.h"
 
-/* One visit of an upkeep job to the device that is in service. */
-static void upkeep(const char *kind, const char *args)
-{
-	static const uint8_t address[4] = {127, 0, 0, 1};
-	struct error err = {0};
-	struct session_job job = {.job = JOB_TEXT,
-		.uuid = UUID_TEXT,
-		.gen = 1,
-		.fence = 9,
-		.address = address,
-		.address_len = 4,
-		.kind = kind,
-		.args = args};
-	over = false;
-	fake_store_next_visit();
-	fake_store.n_steps = 0;
-	fake_store.checkpoint.len = 0;
-	if (session_start(&w, &job, &err) < 0)
-		fail_msg("%s", err.text);
-	RUN_UNTIL(&loop, over, LONG_MS);
-	assert_int_equal(w.n_sessions, 0);
-	assert_int_equal(dev.n_mutations_unstepped, 0);
-}
-
-/* A device in service, with its record. */
-static void in_service(void)
-{
-	fresh();
-	visit();
-	assert_provisioned();
-	assert_string_equal(fake_store_field("profile"), "p");
-}
-
 static void assert_done(void)
 {
 	if (strcmp(fake_store.end, "finish") != 0)

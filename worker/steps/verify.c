@@ -17,6 +17,8 @@ struct verdict verify_state_read(struct session *s, const struct wsman_message *
 		return v_fail(s, FAIL_RETRY, "no_state", "the answer has no ProvisioningState");
 	if (state == 2)
 		return v_next();
+	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits)
+		return v_goto(STEP_REVOKE); /* an earlier visit told it to go, and it has gone */
 	return v_fail(s, FAIL_RETRY, "not_committed",
 		"ProvisioningState is %u after the commit: the device did not take it",
 		(unsigned)state);
