@@ -263,7 +263,7 @@ static bool on_credential(unsigned i, const char **user, const struct secret **p
 		list[n++] = cur;
 	if (prev)
 		list[n++] = prev;
-	if (!cur && !prev && s->device.role == DEVICE_SETUP)
+	if (!cur && s->device.role == DEVICE_SETUP) /* it may have been unconfigured in full */
 		n += original_passwords(s, list + n);
 	if (pend && !s->pend_first && s->ck.passwords_sent)
 		list[n++] = pend;

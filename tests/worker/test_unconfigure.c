@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Back to setup: when is a device gone, and when does it only sleep? Devices that take their time,
- * that are told and never hear it, that refuse.
- * SPEC: maintenance.md 0.5, 6
+ * that are told and never hear it, that refuse; and what one may ask for when it comes again. SPEC:
+ * maintenance.md 0.5, 6
  */
 #include "tests/worker/site.h"
 
@@ -171,6 +171,25 @@ static void test_refused(void **state)
 	}
 }
 
+/* After a full one a device asks for the factory's password; the record keeps ours as previous. */
+static void test_factory_password(void **state)
+{
+	(void)state;
+	in_service();
+	upkeep("unconfigure", "full");
+	assert_gone();
+	fake_store.prev.len = fake_store.checkpoint.len = 0; /* as the store at the next Hello */
+	assert_int_equal(buf_add(&fake_store.prev, fake_store.cur.data, fake_store.cur.len), 0);
+	fake_store.cur.len = 0;
+	dev.has_key = dev.has_context = dev.tls_on = false;
+	dev.cert.len = 0;
+	dev.setup_login = true;
+	fake_device_password(&dev, "admin");
+	visit();
+	assert_provisioned();
+	assert_int_equal(dev.n_wrong, 1); /* the previous one */
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -181,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_never_told),
 		cmocka_unit_test(test_heard),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_factory_password),
 	};
 	return cmocka_run_group_tests(tests, site_setup, site_teardown);
 }
