@@ -329,6 +329,7 @@ void upkeep_again(const char *kind, const char *args)
 	over = false;
 	fake_store_next_visit();
 	fake_store.n_steps = 0;
+	fake_store.reads_only = strcmp(kind, "check") == 0;
 	if (session_start(&w, &job, &err) < 0)
 		fail_msg("%s", err.text);
 	RUN_UNTIL(&loop, over, LONG_MS);

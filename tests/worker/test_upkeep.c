@@ -361,6 +361,23 @@ static void test_rotate_killed(void **state)
 	}
 }
 
+/* A dry run on a device of which a rotation was cut short: it ends, and leaves it to the next. */
+static void test_check_pending(void **state)
+{
+	(void)state;
+	in_service();
+	fake_store.lost_at = "admin.set";
+	upkeep("rotate", "");
+	fake_store.lost_at = NULL;
+	upkeep("check", "");
+	assert_done();
+	assert_int_equal(fake_store.n_steps, 0);
+	assert_true(fake_store.pend.len > 0);
+	upkeep("maintain", "");
+	assert_done();
+	assert_int_equal(fake_store.pend.len, 0);
+}
+
 static void test_inventory(void **state)
 {
 	(void)state;
@@ -393,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_rotate),
 		cmocka_unit_test(test_rotate_not_taken),
 		cmocka_unit_test(test_rotate_killed),
+		cmocka_unit_test(test_check_pending),
 		cmocka_unit_test(test_inventory),
 	};
 	return cmocka_run_group_tests(tests, site_setup, site_teardown);

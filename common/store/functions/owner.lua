@@ -106,7 +106,8 @@ local function finish(keys, args)
 	if refusal == 0 then
 		refusal = fields_check(dev, args, 5)
 	end
-	if refusal == 0 and call('HEXISTS', dev, 'sec_pend') == 1 then
+	-- One that only reads leaves what it found pending to the next job that writes.
+	if refusal == 0 and was[5] ~= 'check' and call('HEXISTS', dev, 'sec_pend') == 1 then
 		refusal = PENDING
 	end
 	if refusal ~= 0 then
