@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "worker/crash.h"
 #include "worker/drive_int.h"
+#include "worker/passwords.h"
 
 static const char *verdict_name(enum verdict_kind kind)
 {
@@ -104,7 +105,7 @@ static void run_built(struct session *s)
 	else if (s->row->kind == KIND_LIST)
 		drive_enumerate(s);
 	else if (s->row->kind == KIND_STORE)
-		lease_step(s, STORE_SECRET_PROMOTE, 0);
+		lease_step(s, passwords_promotion(s), 0);
 }
 
 static void run_row(struct session *s)

@@ -83,13 +83,6 @@ int session_make_secrets(struct session *s, struct error *err)
 	return 0;
 }
 
-static bool same_secret(const struct session *s, const char *name)
-{
-	const struct secret *a = secret_set_get(&s->secrets.pend, name);
-	const struct secret *b = secret_set_get(&s->secrets.cur, name);
-	return (!a && !b) || (a && b && a->len == b->len && memcmp(a->data, b->data, a->len) == 0);
-}
-
 int session_rotate_secrets(struct session *s, struct error *err)
 {
 	if (secret_set_copy(&s->secrets.pend, &s->secrets.cur) < 0)
@@ -100,7 +93,7 @@ int session_rotate_secrets(struct session *s, struct error *err)
 	if (changed < 0)
 		return changed;
 	/* What an adopted device has is not what the record of an earlier life says. */
-	s->pending_dirty = changed || !same_secret(s, "mebx") || !same_secret(s, "admin") ||
+	s->pending_dirty = changed || !passwords_same(s, "mebx") || !passwords_same(s, "admin") ||
 			   s->kind == JOB_ADOPT;
 	if (!s->pending_dirty) /* fixed, or derived from the same master: rotated is what it was */
 		secret_set_free(&s->secrets.pend);

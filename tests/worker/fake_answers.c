@@ -227,6 +227,7 @@ static void put(struct fake_device *d, const char *class_name, const struct wsma
 		copy(d->consent, sizeof d->consent, o, "OptInRequired");
 	} else if (strcmp(class_name, "IPS_KVMRedirectionSettingData") == 0) {
 		copy(d->opt_in_policy, sizeof d->opt_in_policy, o, "OptInPolicy");
+		copy(d->rfb, sizeof d->rfb, o, "RFBPassword");
 	} else if (strcmp(class_name, "AMT_TLSSettingData") == 0) {
 		const char *id = wsman_node_text(o, "InstanceID");
 		d->tls_on = id && strstr(id, "802.3") != NULL;

@@ -100,6 +100,7 @@ struct fake_device {
 	char password_b64[64]; /* DigestPassword */
 	char host[64], domain[200], ping[8], redirection[8], listener[8], consent[16];
 	char opt_in_policy[8], webui[8], kvm[8], power[8];
+	char rfb[16];
 	int clock_off_s; /* of a configured one */
 	unsigned n_clock_sets;
 	unsigned n_requests, n_connections, n_commits, n_generates, n_mutations_unstepped;

@@ -225,8 +225,10 @@ int store_step(struct store *s, const struct store_lease *lease, const struct st
 	keep(&f->checkpoint, step->checkpoint);
 	if (step->act == STORE_SECRET_PENDING) {
 		keep(&f->pend, step->pending);
-	} else if (step->act == STORE_SECRET_PROMOTE && f->pend.len) {
-		keep(&f->prev, (struct store_blob){f->cur.data, f->cur.len});
+	} else if ((step->act == STORE_SECRET_PROMOTE || step->act == STORE_SECRET_SETTLE) &&
+		   f->pend.len) {
+		if (step->act == STORE_SECRET_PROMOTE)
+			keep(&f->prev, (struct store_blob){f->cur.data, f->cur.len});
 		keep(&f->cur, (struct store_blob){f->pend.data, f->pend.len});
 		f->pend.len = 0;
 	}

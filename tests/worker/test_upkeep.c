@@ -326,6 +326,30 @@ static void test_rotate(void **state)
 	buf_free(&was);
 }
 
+/* New passwords of services do not push the password of before out: a cycle of its own ends at the
+ * next rotation. SPEC: maintenance.md 3 */
+static void test_rotate_previous(void **state)
+{
+	(void)state;
+	struct buf was;
+	in_service();
+	buf_init(&was, 4096);
+	upkeep("rotate", "");
+	assert_done();
+	assert_int_equal(buf_add(&was, fake_store.prev.data, fake_store.prev.len), 0);
+	w.profiles.items[0]->kvm.rfb_password.source = PROFILE_PASSWORD_RANDOM;
+	dev.rfb[0] = '\0';
+	upkeep("maintain", "");
+	assert_done();
+	assert_int_equal(strlen(dev.rfb), 8);
+	assert_int_equal(fake_store.pend.len, 0);
+	assert_true(same_blob(&fake_store.prev, &was));
+	upkeep("rotate", "");
+	assert_done();
+	assert_false(same_blob(&fake_store.prev, &was));
+	buf_free(&was);
+}
+
 /* The device says yes and keeps its old password: decided by the new login, and sent again. */
 static void test_rotate_not_taken(void **state)
 {
@@ -408,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_flash_worn),
 		cmocka_unit_test(test_renew_data_missing),
 		cmocka_unit_test(test_rotate),
+		cmocka_unit_test(test_rotate_previous),
 		cmocka_unit_test(test_rotate_not_taken),
 		cmocka_unit_test(test_rotate_killed),
 		cmocka_unit_test(test_check_pending),

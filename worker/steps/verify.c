@@ -3,6 +3,7 @@
  * becomes the current one. The leaf was compared before the first request (session.c).
  * SPEC: provisioning.md 3 RECONNECT / VERIFY_A, tls.md 8, ruling 15 */
 #include "common/base/log.h"
+#include "worker/passwords.h"
 #include "worker/steps/steps.h"
 
 enum build verify_state_build(struct session *s, struct wsman_request *rq)
@@ -84,8 +85,11 @@ enum build promote_build(struct session *s, struct wsman_request *rq)
 struct verdict promote_read(struct session *s, const struct wsman_message *m)
 {
 	(void)m;
-	secret_set_free(&s->secrets.prev);
-	s->secrets.prev = s->secrets.cur;
+	struct secret_set *gone =
+		passwords_promotion(s) == STORE_SECRET_PROMOTE ? &s->secrets.prev : &s->secrets.cur;
+	secret_set_free(gone);
+	if (gone == &s->secrets.prev)
+		s->secrets.prev = s->secrets.cur;
 	s->secrets.cur = s->secrets.pend;
 	s->secrets.pend = (struct secret_set){0};
 	secret_set_free(&s->secrets.give); /* not any more; and cur keeps the number of pend */

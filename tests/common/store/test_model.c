@@ -314,7 +314,7 @@ static void step_once(struct run *r, const struct model_lease *ml, const struct 
 	struct store_field f[8];
 	struct store_step st = {.step = steps[rnd(r, 4)],
 		.ttl_ms = chance(r, 50) ? 30000 : 65000,
-		.act = (enum store_secret_act)rnd(r, 4),
+		.act = (enum store_secret_act)rnd(r, 5),
 		.fields = f};
 	const char *ck = chance(r, 50) ? "checkpoint" : NULL;
 	if (ck)
