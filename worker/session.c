@@ -79,6 +79,7 @@ int session_make_secrets(struct session *s, struct error *err)
 		return 0;
 	TRY(make_password(s, &s->profile->mebx_password, "mebx", err));
 	TRY(make_password(s, &s->profile->admin_password, "admin", err));
+	s->ck.mebx = MEBX_MADE;
 	s->pending_dirty = true;
 	return 0;
 }

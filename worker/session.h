@@ -176,6 +176,7 @@ struct session {
 	struct marks marks; /* what the device was given and does not show */
 	bool had_dek;       /* the record holds our DEK already */
 	bool pend_first;    /* secrets.pend may be on the device: tried before the others */
+	bool mebx_sent;     /* before the present try, perhaps */
 	bool pending_dirty; /* secrets.pend is not durable yet: the next step() carries it */
 	uint32_t pw_tries;  /* passwords refused in a row, in the device's record */
 	bool pw_counted;    /* the record has or shall have that count */

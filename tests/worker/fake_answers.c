@@ -335,6 +335,12 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 			d->keep_password--;
 		else
 			copy(d->password_b64, sizeof d->password_b64, in, "DigestPassword");
+	} else if (strcmp(rq->method, "SetMEBxPassword") == 0) {
+		d->n_mebx++;
+		if (d->mebx_once && d->mebx[0])
+			rv = 16;
+		else
+			copy(d->mebx, sizeof d->mebx, in, "Password");
 	} else if (strcmp(rq->method, "ExtendProvisioningPeriod") == 0) {
 		copy(d->extended, sizeof d->extended, in, "Duration");
 	} else if (strcmp(rq->method, "SetTLSPSK") == 0) {

@@ -87,6 +87,7 @@ struct fake_device {
 	unsigned lingers;      /* told to go: so many more connections find it as it was */
 	enum fake_after after;
 	unsigned unprovision_rv;
+	bool mebx_once;         /* MEBx is set once over the network, then 16 */
 	unsigned blocked_by;    /* Component that blocks an unprovision; 0 = it tells none */
 	unsigned keep_password; /* so many SetAdminAclEntryEx are answered and not obeyed */
 	unsigned reset_nonce;   /* the n-th request with an answer meets a new nonce; 0 = none */
@@ -100,7 +101,8 @@ struct fake_device {
 	char password_b64[64]; /* DigestPassword */
 	char host[64], domain[200], ping[8], redirection[8], listener[8], consent[16];
 	char opt_in_policy[8], webui[8], kvm[8], power[8];
-	char rfb[16];
+	char rfb[16], mebx[64];
+	unsigned n_mebx; /* SetMEBxPassword, obeyed or not */
 	int clock_off_s; /* of a configured one */
 	unsigned n_clock_sets;
 	unsigned n_requests, n_connections, n_commits, n_generates, n_mutations_unstepped;

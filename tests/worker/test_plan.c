@@ -86,6 +86,7 @@ static void test_checkpoint(void **state)
 	assert_int_equal(buf_adds(&a.certificate, "cert"), 0);
 	a.passwords_sent = true;
 	a.commits = 1;
+	a.mebx = MEBX_SENT;
 	checkpoint_skip(&a, step_table[STEP_KVM_GET].name);
 	checkpoint_skip(&a, step_table[STEP_KVM_GET].name);
 	assert_int_equal(checkpoint_pack(&a, &out), 0);
@@ -95,6 +96,7 @@ static void test_checkpoint(void **state)
 	assert_int_equal(b.certificate.len, 4);
 	assert_true(b.passwords_sent);
 	assert_int_equal(b.commits, 1);
+	assert_int_equal(b.mebx, MEBX_SENT);
 	assert_int_equal(b.n_skipped, 1);
 	assert_ptr_equal(b.skipped[0], step_table[STEP_KVM_GET].name);
 	checkpoint_drop_key(&b);
