@@ -109,6 +109,31 @@ static void tls_setting(const struct fake_device *d, const char *id, struct buf 
 		id);
 }
 
+/* Certificates and keys that an interrupted visit left. */
+static void strays(struct fake_device *d, const char *class_name, struct buf *out)
+{
+	bool keys = strcmp(class_name, "AMT_PublicPrivateKeyPair") == 0;
+	unsigned n = keys ? d->stray_keys : d->stray_certs;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned char *der = NULL;
+		int len = keys ? i2d_PublicKey(X509_get0_pubkey(d->self), &der)
+			       : i2d_X509(d->self, &der);
+		buf_addf(out, "<h:%s><h:InstanceID>stray %u</h:InstanceID>", class_name, i);
+		base64(out, keys ? "DERKey" : "X509Certificate", der, (size_t)len);
+		buf_addf(out, "</h:%s>", class_name);
+		OPENSSL_free(der);
+	}
+}
+
+static void delete (struct fake_device *d, const char *class_name, const char *handle)
+{
+	bool cert = strcmp(class_name, "AMT_PublicKeyCertificate") == 0;
+	bool stray = handle && strncmp(handle, "stray", 5) == 0;
+	d->n_deletes += cert;
+	d->stray_certs -= cert && stray;
+	d->stray_keys -= !cert && stray;
+}
+
 /* The items of one class. */
 static void items(struct fake_device *d, const char *class_name, struct buf *out)
 {
@@ -317,6 +342,12 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	struct buf inner;
 	uint8_t wire[16];
 	unsigned rv = 0;
+	bool key = strcmp(rq->method, "GenerateKeyPair") == 0 || strcmp(rq->method, "AddKey") == 0;
+	if ((key && d->stray_keys) ||
+		(strcmp(rq->method, "AddCertificate") == 0 && d->stray_certs)) {
+		fake_output(rq, 23, "", out);
+		return;
+	}
 	buf_init(&inner, 65536);
 	if (strcmp(rq->method, "GetUuid") == 0) {
 		uuid_to_wire(&d->uuid, wire);
@@ -419,6 +450,8 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 		open_envelope(rq, out);
 		buf_adds(out, "<g:PullResponse><g:Items>");
 		items(d, class_name, out);
+		if (strncmp(class_name, "AMT_Public", 10) == 0)
+			strays(d, class_name, out);
 		buf_adds(out, "</g:Items><g:EndOfSequence/></g:PullResponse>");
 		break;
 	case WSMAN_CREATE:
@@ -435,7 +468,7 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 		get(d, class_name, out);
 		break;
 	default:
-		d->n_deletes += strcmp(class_name, "AMT_PublicKeyCertificate") == 0;
+		delete (d, class_name, wsman_node_selector(rq->m.selectors, NULL));
 		open_envelope(rq, out);
 		break;
 	}

@@ -488,6 +488,7 @@ int fake_device_start(struct fake_device *d, uv_loop_t *loop, struct fake_pki *p
 	struct listen_opts o = {0};
 	d->loop = loop;
 	d->made = pki->device_key;
+	d->self = pki->self;
 	site = pki;
 	TRY(net_addr_parse(&o.addr, "127.0.0.1:0", &err));
 	int fd = listen_socket(&o, &err);
@@ -506,6 +507,7 @@ void fake_device_reset(struct fake_device *d)
 		.addr = keep.addr,
 		.uuid = keep.uuid,
 		.made = keep.made,
+		.self = keep.self,
 		.ping = "false",
 		.redirection = "32768",
 		.listener = "false",

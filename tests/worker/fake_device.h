@@ -54,6 +54,7 @@ struct fake_device {
 	uv_loop_t *loop;
 	struct net_addr addr;
 	struct uuid uuid;
+	X509 *self;     /* its own certificate; also what strays are */
 	EVP_PKEY *made; /* what GenerateKeyPair takes: making one costs 150 ms and more */
 	EVP_PKEY *key;  /* the one that GenerateKeyPair "makes"; also of AddKey */
 	/* script */
@@ -109,6 +110,8 @@ struct fake_device {
 	unsigned n_unprovisions;
 	unsigned n_plain;   /* Puts of AcceptNonSecureConnections to a no_plain device */
 	unsigned n_deletes; /* of certificates */
+	unsigned stray_certs,
+		stray_keys; /* nothing refers to them, and the store is full of them */
 	char sni_setup[256], sni_admin[256];
 	char next_pid[16], next_pps[48]; /* SetTLSPSK, effective after an unprovision */
 	char extended[8];                /* ExtendProvisioningPeriod, hours */

@@ -76,6 +76,20 @@ static void test_old_firmware(void **state)
 	}
 }
 
+/* Keys without a certificate fill the store of a device in setup; old and new ways to make one. */
+static void test_full_of_keys(void **state)
+{
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		fresh();
+		dev.old = old;
+		dev.stray_keys = 2;
+		visit();
+		assert_finished();
+		assert_int_equal(dev.stray_keys, 0);
+	}
+}
+
 /* A method or class that is not there, where the goal is reached without it. SPEC: wsman.md 5 */
 static void test_absent_methods(void **state)
 {
@@ -420,6 +434,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_old_firmware),
 		cmocka_unit_test(test_wsman_only_mode),
+		cmocka_unit_test(test_full_of_keys),
 		cmocka_unit_test(test_absent_methods),
 		cmocka_unit_test(test_kvm_off_in_mebx),
 		cmocka_unit_test(test_no_plain_twice),

@@ -289,6 +289,25 @@ static void test_flash_worn(void **state)
 	assert_end("dead", "flash_worn");
 }
 
+/* The small store is full of what an interrupted visit left: certificates and their keys.
+ * SPEC: maintenance.md 2 */
+static void test_renew_full(void **state)
+{
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		fresh();
+		dev.old = old;
+		visit();
+		assert_string_equal(fake_store.end, "finish");
+		dev.stray_certs = 2;
+		dev.stray_keys = 3;
+		upkeep("renew", "");
+		assert_string_equal(fake_store.end, "finish");
+		assert_int_equal(dev.n_commits, 2);
+		assert_int_equal(dev.stray_certs + dev.stray_keys, 0);
+	}
+}
+
 /* Nothing but the certificate was changed: what else could it lack? */
 static void test_renew_data_missing(void **state)
 {
@@ -430,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_later_leaf),
 		cmocka_unit_test(test_unfit_leaf),
 		cmocka_unit_test(test_flash_worn),
+		cmocka_unit_test(test_renew_full),
 		cmocka_unit_test(test_renew_data_missing),
 		cmocka_unit_test(test_rotate),
 		cmocka_unit_test(test_rotate_previous),
