@@ -445,8 +445,9 @@ static void admin_unreachable(
 		trouble == DEVICE_HANDSHAKE || (trouble == DEVICE_CERTIFICATE && other_leaf);
 	bool adopts = s->kind == JOB_ADOPT && s->plan != PLAN_ADOPT;
 	enum plan_id first = adopts ? PLAN_ADOPT : PLAN_SETUP;
-	bool again =
-		((s->kind == JOB_SETUP && in_setup) || adopts) && s->setups < SESSION_SETUPS_MAX;
+	/* Where DNS has sent us, another device may be in setup. */
+	bool again = ((s->kind == JOB_SETUP && in_setup && !s->located) || adopts) &&
+		     s->setups < SESSION_SETUPS_MAX;
 	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits && !s->located &&
 		is_gone(s, trouble, err)) {
 		go(s, VERDICT_GOTO, STEP_REVOKE, 0);

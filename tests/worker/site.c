@@ -244,6 +244,16 @@ void site_give_leaf(long from_days, long till_days, bool ours)
 	X509_free(x);
 }
 
+void site_name_device(const char *fqdn)
+{
+	char text[200];
+	struct error err = {0};
+	snprintf(text, sizeof text, "uuid,fqdn,profile\n" UUID_TEXT ",%s,p\n", fqdn ? fqdn : FQDN);
+	write_text("devices.csv", text);
+	resolver_close(w.resolver);
+	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, &err), 0);
+}
+
 void fresh(void)
 {
 	struct profile *p = w.profiles.items[0];

@@ -40,6 +40,9 @@ void fresh(void);
  * valid from and until so many days from now, of our authority or of one that is not trusted. */
 void site_give_leaf(long from_days, long till_days, bool ours);
 
+/** What the table of names calls the device; NULL = as at the beginning. */
+void site_name_device(const char *fqdn);
+
 /** One visit, to its end. */
 void visit(void);
 
