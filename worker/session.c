@@ -79,15 +79,9 @@ int session_make_secrets(struct session *s, struct error *err)
 		return 0;
 	TRY(make_password(s, &s->profile->mebx_password, "mebx", err));
 	TRY(make_password(s, &s->profile->admin_password, "admin", err));
+	s->ck.mebx = MEBX_MADE;
 	s->pending_dirty = true;
 	return 0;
-}
-
-static bool same_secret(const struct session *s, const char *name)
-{
-	const struct secret *a = secret_set_get(&s->secrets.pend, name);
-	const struct secret *b = secret_set_get(&s->secrets.cur, name);
-	return (!a && !b) || (a && b && a->len == b->len && memcmp(a->data, b->data, a->len) == 0);
 }
 
 int session_rotate_secrets(struct session *s, struct error *err)
@@ -100,7 +94,7 @@ int session_rotate_secrets(struct session *s, struct error *err)
 	if (changed < 0)
 		return changed;
 	/* What an adopted device has is not what the record of an earlier life says. */
-	s->pending_dirty = changed || !same_secret(s, "mebx") || !same_secret(s, "admin") ||
+	s->pending_dirty = changed || !passwords_same(s, "mebx") || !passwords_same(s, "admin") ||
 			   s->kind == JOB_ADOPT;
 	if (!s->pending_dirty) /* fixed, or derived from the same master: rotated is what it was */
 		secret_set_free(&s->secrets.pend);

@@ -127,6 +127,7 @@ struct observed {
 	bool power_written;                           /* to be read again */
 	bool clean_left, cleaned_again;               /* a deletion was refused; see clean.c */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */
+	bool blocked;                                 /* unconfigure.c: something is in the way */
 };
 
 struct session {
@@ -180,6 +181,7 @@ struct session {
 	struct marks marks; /* what the device was given and does not show */
 	bool had_dek;       /* the record holds our DEK already */
 	bool pend_first;    /* secrets.pend may be on the device: tried before the others */
+	bool mebx_sent;     /* before the present try, perhaps */
 	bool pending_dirty; /* secrets.pend is not durable yet: the next step() carries it */
 	uint32_t pw_tries;  /* passwords refused in a row, in the device's record */
 	bool pw_counted;    /* the record has or shall have that count */
@@ -220,7 +222,7 @@ struct session {
 	bool repaired;           /* what the device lacked has been set again, once */
 	bool looked_again; /* the device called new what it has: lists were read again, once */
 	bool swept;        /* key store was full: unbound keys were deleted, once */
-	bool committed;    /* this visit sent CommitChanges */
+	bool committed;    /* this visit sent CommitChanges, or told the device to go */
 	unsigned connect_tries;
 	bool reached;                  /* a connection of this visit was to the device */
 	bool located;                  /* DNS was asked where it is; worker/locate.h */

@@ -109,6 +109,31 @@ static void tls_setting(const struct fake_device *d, const char *id, struct buf 
 		id);
 }
 
+/* Certificates and keys that an interrupted visit left. */
+static void strays(struct fake_device *d, const char *class_name, struct buf *out)
+{
+	bool keys = strcmp(class_name, "AMT_PublicPrivateKeyPair") == 0;
+	unsigned n = keys ? d->stray_keys : d->stray_certs;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned char *der = NULL;
+		int len = keys ? i2d_PublicKey(X509_get0_pubkey(d->self), &der)
+			       : i2d_X509(d->self, &der);
+		buf_addf(out, "<h:%s><h:InstanceID>stray %u</h:InstanceID>", class_name, i);
+		base64(out, keys ? "DERKey" : "X509Certificate", der, (size_t)len);
+		buf_addf(out, "</h:%s>", class_name);
+		OPENSSL_free(der);
+	}
+}
+
+static void delete (struct fake_device *d, const char *class_name, const char *handle)
+{
+	bool cert = strcmp(class_name, "AMT_PublicKeyCertificate") == 0;
+	bool stray = handle && strncmp(handle, "stray", 5) == 0;
+	d->n_deletes += cert;
+	d->stray_certs -= cert && stray;
+	d->stray_keys -= !cert && stray;
+}
+
 /* The items of one class. */
 /* Two from AMT 6.0 on, seven before; the order is nobody's promise. */
 static void power_schemes(const struct fake_device *d, struct buf *out)
@@ -239,6 +264,7 @@ static void put(struct fake_device *d, const char *class_name, const struct wsma
 		copy(d->consent, sizeof d->consent, o, "OptInRequired");
 	} else if (strcmp(class_name, "IPS_KVMRedirectionSettingData") == 0) {
 		copy(d->opt_in_policy, sizeof d->opt_in_policy, o, "OptInPolicy");
+		copy(d->rfb, sizeof d->rfb, o, "RFBPassword");
 	} else if (strcmp(class_name, "AMT_TLSSettingData") == 0) {
 		const char *id = wsman_node_text(o, "InstanceID");
 		d->tls_on = id && strstr(id, "802.3") != NULL;
@@ -328,6 +354,12 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	struct buf inner;
 	uint8_t wire[16];
 	unsigned rv = 0;
+	bool key = strcmp(rq->method, "GenerateKeyPair") == 0 || strcmp(rq->method, "AddKey") == 0;
+	if ((key && d->stray_keys) ||
+		(strcmp(rq->method, "AddCertificate") == 0 && d->stray_certs)) {
+		fake_output(rq, 23, "", out);
+		return;
+	}
 	buf_init(&inner, 65536);
 	if (strcmp(rq->method, "GetUuid") == 0) {
 		uuid_to_wire(&d->uuid, wire);
@@ -346,6 +378,12 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 			d->keep_password--;
 		else
 			copy(d->password_b64, sizeof d->password_b64, in, "DigestPassword");
+	} else if (strcmp(rq->method, "SetMEBxPassword") == 0) {
+		d->n_mebx++;
+		if (d->mebx_once && d->mebx[0])
+			rv = 16;
+		else
+			copy(d->mebx, sizeof d->mebx, in, "Password");
 	} else if (strcmp(rq->method, "ExtendProvisioningPeriod") == 0) {
 		copy(d->extended, sizeof d->extended, in, "Duration");
 	} else if (strcmp(rq->method, "SetTLSPSK") == 0) {
@@ -355,6 +393,15 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	} else if (strcmp(rq->method, "CommitChanges") == 0) {
 		d->n_commits++;
 		d->committed = true;
+		if (d->forgets_name)
+			d->host[0] = d->domain[0] = '\0';
+	} else if (strstr(rq->method, "Unprovision") && strncmp(rq->method, "Get", 3) != 0) {
+		d->n_unprovisions++;
+		rv = d->unprovision_rv;
+		d->told = rv == 0;
+	} else if (strcmp(rq->method, "GetUnprovisionBlockingComponents") == 0) {
+		if (d->blocked_by)
+			buf_addf(&inner, "<h:Component>%u</h:Component>", d->blocked_by);
 	} else if (strcmp(rq->method, "SetPowerScheme") == 0) {
 		snprintf(d->power, sizeof d->power, "%s",
 			wsman_node_selector(rq->m.selectors, NULL));
@@ -425,6 +472,8 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 		open_envelope(rq, out);
 		buf_adds(out, "<g:PullResponse><g:Items>");
 		items(d, class_name, out);
+		if (strncmp(class_name, "AMT_Public", 10) == 0)
+			strays(d, class_name, out);
 		buf_adds(out, "</g:Items><g:EndOfSequence/></g:PullResponse>");
 		break;
 	case WSMAN_CREATE:
@@ -441,7 +490,7 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 		get(d, class_name, out);
 		break;
 	default:
-		d->n_deletes += strcmp(class_name, "AMT_PublicKeyCertificate") == 0;
+		delete (d, class_name, wsman_node_selector(rq->m.selectors, NULL));
 		open_envelope(rq, out);
 		break;
 	}

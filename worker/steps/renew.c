@@ -32,9 +32,20 @@ enum build leaf_decide_build(struct session *s, struct wsman_request *rq)
 	case DEVCERT_WRONG_NAME:
 		setting_report(s, CERTIFICATE, "Subject", s->o.leaf_name, s->ck.fqdn);
 		break;
-	default: setting_report(s, CERTIFICATE, "ExtendedKeyUsage", "serverAuth", BOTH_USES); break;
+	case DEVCERT_NO_CLIENTAUTH:
+		setting_report(s, CERTIFICATE, "ExtendedKeyUsage", "serverAuth", BOTH_USES);
+		break;
+	default:
+		setting_report(s, CERTIFICATE, "X509Certificate", devcert_fault_name(s->o.unfit),
+			devcert_fault_name(DEVCERT_OK));
+		break;
 	}
-	return s->dry ? BUILD_SKIP : build_verdict(s, v_plan(PLAN_RENEW));
+	if (s->dry)
+		return BUILD_SKIP;
+	/* Also when it is the one that an earlier visit of this renewal has put there. */
+	checkpoint_drop_key(&s->ck);
+	memcpy(s->old_fp, s->cert_fp, sizeof s->old_fp);
+	return build_verdict(s, v_plan(PLAN_RENEW));
 }
 
 /* A visit that was cut short left its key, its certificate or both; they are found by their bytes.
