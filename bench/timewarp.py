@@ -119,11 +119,18 @@ class Witness:
         """The certificates that devices show, to OpenSSL by Python: chain and name are checked here, the dates are kept."""
         for uuid in sorted(uuids):
             d = self.devices[uuid]
+            shown = wait_for(lambda d=d: self._shown(d), SETTLE_S, f"{d.fqdn} to show its certificate")
             d.looks += 1
-            with socket.create_connection((d.address, self.site.device_port), 30) as tcp:
-                with self.tls.wrap_socket(tcp, server_hostname=d.fqdn) as s:
-                    shown = s.getpeercert()
             d.begins_ms, d.ends_ms = (ssl.cert_time_to_seconds(shown[k]) * 1000 for k in ("notBefore", "notAfter"))
+
+    def _shown(self, device):
+        """None where it resets: its ports are closed for a while after a commit."""
+        try:
+            with socket.create_connection((device.address, self.site.device_port), 30) as tcp:
+                with self.tls.wrap_socket(tcp, server_hostname=device.fqdn) as s:
+                    return s.getpeercert()
+        except ConnectionError:
+            return None
 
     def login(self, uuid, password):
         """curl, with the site's clock, chain and name checked: the status of an answer to a login, 0 without one."""
@@ -177,7 +184,7 @@ class Warp:
 
     def ask(self):
         """(jobs to be done now, when the calendar was looked at, when the next thing is due)"""
-        now = round(self.clock.now_ms())
+        now = round(self.clock.now_ms()) + 1000  # a job that Redis opens while this is asked
         ready, lease, looked, later, *due = self.store.ask(
             f"ZCOUNT {KEY}ready -inf {now}", f"ZCARD {KEY}lease", f"GET {KEY}upkeeptat", f"ZRANGE {KEY}ready 0 0 WITHSCORES",
             *(f"ZRANGE {KEY}due:{k} 0 0 WITHSCORES" for k in KINDS))
@@ -196,7 +203,7 @@ class Warp:
         """How far a jump goes at least: pump.lua's own burst, from the number of devices on its calendar."""
         policy, *listed = self.store.ask(f"HMGET {KEY}upkeep life rotate maintain inventory", *(f"ZCARD {KEY}due:{k}" for k in KINDS))
         per_ms = sum(n / float(every) for n, every in zip(listed, policy) if float(every or 0))
-        return max(BURST_MS, min(1 / (per_ms * SPARE), LEAST_MS)) if per_ms else LEAST_MS
+        return max(BURST_MS, min(1 / (per_ms * SPARE), LEAST_MS) + 1) if per_ms else LEAST_MS
 
     def jump(self, end_ms):
         """To the next moment that has work; answers what tells that a broker has looked since. Writers wait meanwhile: no
