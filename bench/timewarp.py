@@ -35,8 +35,7 @@ def site_options(policy):
     assert "validity_days: 730" in profile
     return {"warp": True, "profile": profile.replace("validity_days: 730", f"validity_days: {policy['life_days']}"), "conf": {
         "ca": {"validity_days": policy["life_days"]},
-        "upkeep": {"rotate_days": policy["rotate_days"], "maintain_days": policy["maintain_days"]},
-        "worker": {"waits": {"reconnect_first_ms": 30, "reconnect_ms": 30}}}}
+        "upkeep": {"rotate_days": policy["rotate_days"], "maintain_days": policy["maintain_days"]}}}
 
 
 class Store:
@@ -127,7 +126,8 @@ class Witness:
         """None where it resets: its ports are closed for a while after a commit."""
         try:
             with socket.create_connection((device.address, self.site.device_port), 30) as tcp:
-                with self.tls.wrap_socket(tcp, server_hostname=device.fqdn) as s:
+                with self.tls.wrap_socket(tcp, server_hostname=device.fqdn, do_handshake_on_connect=False) as s:
+                    s.do_handshake()
                     return s.getpeercert()
         except ConnectionError:
             return None
@@ -248,9 +248,9 @@ class Warp:
         if most > 2 * mean + 1:  # a job is never less than one
             self.complaints.append(f"{most} visits in an hour, {mean:.2f} on average")
         lost = sum(1 for e in json.loads(self.site.muster("events", "--json", "--limit", "1000000")) if e["event"] == "reap")
-        dead = self.site.status()["dead"]
+        dead = collections.Counter(j["reason"] for j in json.loads(self.site.muster("dead", "list", "--json")))
         if lost or dead or counts["logins_refused"]:
-            self.complaints.append(f"{lost} leases lost, {dead} jobs dead, {counts['logins_refused']} logins refused")
+            self.complaints.append(f"{lost} leases lost, {counts['logins_refused']} logins refused, jobs dead: {dict(dead)}")
         return {"days": days, "visits": visits, "jumps": self.jumps, "certificates": counts["certificates"], "passwords": counts["passwords"],
                 "visits_per_hour": {"mean": round(mean, 3), "most": most}, "oldest_password_days": round(self.age_ms / DAY_MS, 2),
                 "least_days_left": round(self.least_left_ms / DAY_MS, 2)}
