@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+import rollout
 import timewarp
 from estate import Site, SiteError, merged
 from figures import percentile
@@ -22,7 +23,7 @@ FOLDER = pathlib.Path(__file__).parent / "scenarios"
 KEYS = {"about", "devices", "seed", "period_s", "estate", "cluster", "then", "expect"}
 CLUSTER = {"listeners", "brokers", "workers", "durability", "conf", "throttle"}
 EXPECT = {"max_drop_percent", "violations"}
-THEN = {"years": timewarp}  # site_options(words), play(site, sim, words, say): (figures, complaints)
+THEN = {"wave": rollout, "years": timewarp}  # site_options(words), play(site, sim, words, say): (figures, complaints)
 STALL_S = 180  # longest silence (no device finished) before it gives up
 REPORT_S = 5
 
