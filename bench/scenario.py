@@ -167,12 +167,14 @@ def play(build, scenario, devices, seed, quiet):
         discard(site)
 
 
-def main(argv):
+def main(argv, store):
+    """store(name, about, figures, complaints): what --store does."""
     p = argparse.ArgumentParser(prog="./run bench scenario", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", default="build/release", help=argparse.SUPPRESS)
     p.add_argument("--devices", type=int, help="scale it down (or up) to so many; rates shrink alike")
     p.add_argument("--seed", type=int, help="instead of the file's")
     p.add_argument("--json", action="store_true", help="print the report as JSON")
+    p.add_argument("--store", action="store_true", help="keep the figures, for bench/RESULTS.md")
     p.add_argument("name", help="a file of bench/scenarios without .yaml, or a path")
     args = p.parse_args(argv)
     try:
@@ -183,6 +185,8 @@ def main(argv):
         print(f"scenario: {e}", file=sys.stderr)
         return 1
     bad = verdict(scenario.get("expect", {}), report, devices) + report.pop("complaints")
+    if args.store:
+        store(args.name, scenario["about"], {k: v for k, v in report.items() if k != "violations_list"}, bad)
     if args.json:
         print(json.dumps(report | {"complaints": bad}, indent=1))
     else:
