@@ -54,7 +54,7 @@ def words(value):
     """A figure of a scenario: a number, a text, or several by name."""
     if isinstance(value, dict):
         return ", ".join(f"{k} {words(v)}" for k, v in value.items())
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if type(value) is int else str(value)  # pylint: disable=unidiomatic-typecheck  # True is no number
 
 
 def scenario_section(name, kept):
