@@ -8,7 +8,7 @@
   ./run bench --check                measure again; 1 if a ratio is more than 15 % worse than stored
   ./run bench --store                measure and keep: bench/ratios.json, bench/RESULTS.md
   ./run bench --plots                also draw the curves (SVG, gnuplot) into build/bench/plots
-  ./run bench scenario NAME          play a file of bench/scenarios
+  ./run bench scenario NAME [--store]   play a file of bench/scenarios; keep its figures in RESULTS.md
   ./run bench --json                 machine-readable
 
 Machines are noisy: read CPU per operation and the ratios, not rates. bench/README.md says more."""
@@ -71,14 +71,28 @@ def check(ctx, measured):
 
 def store(ctx, where, measured, times):
     """Entries that were not run keep what is stored of them."""
-    kept = json.loads(RATIOS.read_text()) if RATIOS.exists() else {"entries": {}, "rows": {}}
+    kept = stored()
     kept["entries"] |= figures.storable(measured)
     kept["rows"] |= {name: {"machine": where, "seconds": round(times[name], 1), "rows": [r.to_json() for r in rows]}
                      for name, rows in measured.items()}
-    RATIOS.write_text(json.dumps(kept, indent=1) + "\n")
+    write(kept)
     if ctx.costs:
         COSTS.write_text(json.dumps(ctx.costs, indent=1) + "\n")
-    RESULTS.write_text(report.markdown(kept["rows"], entries.ALL))
+
+
+def store_scenario(name, about, figures_, complaints):
+    kept = stored()
+    kept.setdefault("scenarios", {})[name] = {"machine": machine(), "about": about, "figures": figures_, "complaints": complaints}
+    write(kept)
+
+
+def stored():
+    return json.loads(RATIOS.read_text()) if RATIOS.exists() else {"entries": {}, "rows": {}}
+
+
+def write(kept):
+    RATIOS.write_text(json.dumps(kept, indent=1) + "\n")
+    RESULTS.write_text(report.markdown(kept, entries.ALL))
 
 
 def arguments():
@@ -101,7 +115,7 @@ def arguments():
 
 def main():
     if sys.argv[1:2] == ["scenario"]:
-        return scenario.main(sys.argv[2:])
+        return scenario.main(sys.argv[2:], store_scenario)
     args = arguments()
     if args.list:
         for entry in entries.ALL.values():

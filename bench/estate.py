@@ -17,6 +17,8 @@ import tempfile
 import threading
 import time
 
+from clock import Clock
+
 DOMAIN = "corp.example.com"
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -178,12 +180,14 @@ class Site:
     """Keys, certificates, configuration, Redis and a node in one temporary folder."""
 
     def __init__(self, build, devices=1000, seed=1, listeners=2, brokers=1, workers=0, conf=None, profile=None,
-                 durability="strict", provisioning_bits=2048, strong_chain=False, profiles=None, names=None):
+                 durability="strict", provisioning_bits=2048, strong_chain=False, profiles=None, names=None, warp=False):
         self.bin = pathlib.Path(build).resolve() / "bin"
         # Short: the path of a unix socket has at most 107 characters.
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="muster-"))
         self.devices, self.seed = devices, seed
         self.names = names or (lambda text: text)  # what a test makes of the table of names
+        self.clock = Clock(self.dir / "clock") if warp else None  # the wall clock of all that is started from here
+        self.env = self.clock.env if warp else None
         self.usage = Usage()
         self.redis = self.node = None
         self.sims = []
@@ -251,7 +255,7 @@ class Site:
     def start_redis(self):
         self.redis = Process(["redis-server", str(self.redis_conf), "--port", "0", "--unixsocket",
                               str(self.redis_socket), "--dir", str(self.dir / "redis"), "--daemonize", "no"],
-                             self.dir / "redis.log")
+                             self.dir / "redis.log", self.env)
         wait_for(self._redis_answers, 30, f"redis-server (see {self.dir}/redis.log)")
 
     def _redis_answers(self):
@@ -265,7 +269,7 @@ class Site:
             return False
 
     def start_node(self):
-        self.node = Process([str(self.bin / "muster"), "node", "--config", str(self.config)], self.dir / "node.log")
+        self.node = Process([str(self.bin / "muster"), "node", "--config", str(self.config)], self.dir / "node.log", self.env)
         wait_for(self._listening, 30, f"the node to listen (see {self.dir}/node.log)")
 
     def _listening(self):
@@ -283,7 +287,7 @@ class Site:
     # ---- commands ----------------------------------------------------------------------------
 
     def run(self, program, *args, stdin=None, check=True):
-        done = subprocess.run([str(self.bin / program), *args], capture_output=True, text=True, check=False,
+        done = subprocess.run([str(self.bin / program), *args], capture_output=True, text=True, check=False, env=self.env,
                               input=stdin, stdin=subprocess.DEVNULL if stdin is None else None)
         if check and done.returncode != 0:
             raise SiteError(f"{program} {' '.join(args[:2])} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
@@ -379,7 +383,7 @@ class Sim:
                    f"127.0.0.1:{site.listener_port}", "--port", str(site.device_port), "--roots", str(site.root),
                    "--domain", DOMAIN, "--ledger", str(self.ledger), *extra]
         self.log = open(site.dir / f"sim{number}.log", "wb")
-        self.popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True)
+        self.popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True, env=site.env)
         self.pid = self.popen.pid
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -416,11 +420,11 @@ class Sim:
         """Join the ledger with the server's records; the passwords travel through a pipe only."""
         site = self.site
         export = subprocess.Popen([str(site.bin / "muster"), "device", "export", "--json", "--reveal", "--config",
-                                   str(site.config)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+                                   str(site.config)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=site.env)
         done = subprocess.run([str(site.bin / "muster-sim"), "verify", *(word for ledger in self.ledgers for word in ("--ledger", str(ledger))), "--records", "-",
                                "--ca-bundle", str(site.dir / "ca/root.pem"), "--ca-bundle", str(site.dir / "ca/issuing.pem"), "--profile",
                                str(site.dir / "profiles/default.yaml"), "--json", *extra],
-                              stdin=export.stdout, capture_output=True, text=True, check=False)
+                              stdin=export.stdout, capture_output=True, text=True, check=False, env=site.env)
         export.stdout.close()
         if export.wait() != 0:
             raise SiteError("muster device export failed")

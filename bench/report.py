@@ -50,6 +50,23 @@ def section(entry, stored):
     return "\n".join(lines + [""] + notes + ([""] if notes else []) + [f"What limits: {entry.LIMITED_BY}", ""])
 
 
-def markdown(stored, entries):
-    """The whole of RESULTS.md, in the order of the entries."""
-    return HEADER + "\n" + "\n".join(section(e, stored[n]) for n, e in entries.items() if n in stored)
+def words(value):
+    """A figure of a scenario: a number, a text, or several by name."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {words(v)}" for k, v in value.items())
+    return f"{value:,}" if type(value) is int else str(value)  # pylint: disable=unidiomatic-typecheck  # True is no number
+
+
+def scenario_section(name, kept):
+    m = kept["machine"]
+    lines = [f"## `./run bench scenario {name}`", "", kept["about"].strip(), "",
+             f"{m['date']}, {m['cores']} x {m['processor']}, load at the end {m['load']}.", "", "| figure | |", "| --- | --- |"]
+    lines += [f"| {key} | {words(value)} |" for key, value in kept["figures"].items()]
+    return "\n".join(lines + ["", "Verdict: " + ("; ".join(kept["complaints"]) or "as expected") + ".", ""])
+
+
+def markdown(kept, entries):
+    """The whole of RESULTS.md, in the order of the entries; then the scenarios."""
+    rows, played = kept["rows"], kept.get("scenarios", {})
+    return HEADER + "\n" + "\n".join([section(e, rows[n]) for n, e in entries.items() if n in rows] +
+                                     [scenario_section(*item) for item in sorted(played.items())])

@@ -2,7 +2,8 @@
 """./run bench scenario NAME: play a file of bench/scenarios and let the judge speak.
 
 A scenario says what the estate does (mix, quirks and laws of muster-sim), what the cluster is (overrides of the
-configuration), and what the end must be. It runs against a private cluster on this machine."""
+configuration), what follows the first setups (`then`), and what the end must be. It runs against a private cluster on this
+machine."""
 import argparse
 import json
 import os
@@ -12,14 +13,17 @@ import sys
 import threading
 import time
 
-from estate import Site, SiteError
+import rollout
+import timewarp
+from estate import Site, SiteError, merged
 from figures import percentile
 from measure import discard, evidence, pids, settled
 
 FOLDER = pathlib.Path(__file__).parent / "scenarios"
-KEYS = {"about", "devices", "seed", "period_s", "estate", "cluster", "expect"}
+KEYS = {"about", "devices", "seed", "period_s", "estate", "cluster", "then", "expect"}
 CLUSTER = {"listeners", "brokers", "workers", "durability", "conf", "throttle"}
 EXPECT = {"max_drop_percent", "violations"}
+THEN = {"wave": rollout, "years": timewarp}  # site_options(words), play(site, sim, words, say): (figures, complaints)
 STALL_S = 180  # longest silence (no device finished) before it gives up
 REPORT_S = 5
 
@@ -34,7 +38,8 @@ def load(name):
     if not path.exists():
         raise SiteError(f"no scenario {name}; there are {', '.join(sorted(p.stem for p in FOLDER.glob('*.yaml')))}")
     s = yaml.safe_load(path.read_text())
-    for keys, allowed, where in ((s, KEYS, ""), (s.get("cluster", {}), CLUSTER, "cluster."), (s.get("expect", {}), EXPECT, "expect.")):
+    for keys, allowed, where in ((s, KEYS, ""), (s.get("cluster", {}), CLUSTER, "cluster."), (s.get("expect", {}), EXPECT, "expect."),
+                                 (s.get("then", {}), set(THEN), "then.")):
         unknown = set(keys) - allowed
         if unknown:
             raise SiteError(f"{path}: {where}{', '.join(sorted(unknown))}: unknown; there are {', '.join(sorted(allowed))}")
@@ -129,9 +134,12 @@ def follow(site, sim, devices, quiet):
 
 
 def play(build, scenario, devices, seed, quiet):
-    cluster = scenario.get("cluster", {})
+    cluster, then = scenario.get("cluster", {}), scenario.get("then", {})
+    options = {"conf": cluster.get("conf", {})}
+    for name, words in then.items():
+        options = merged(options, THEN[name].site_options(words))
     site = Site(build, devices=devices, seed=seed, listeners=cluster.get("listeners", 2), brokers=cluster.get("brokers", 1),
-                workers=cluster.get("workers", 2), durability=cluster.get("durability", "strict"), conf=cluster.get("conf"))
+                workers=cluster.get("workers", 2), durability=cluster.get("durability", "strict"), **options)
     try:
         site.start()
         sim = site.start_sim("--scenario", str(estate_file(scenario, devices, site.dir / "scenario.yaml")))
@@ -141,6 +149,11 @@ def play(build, scenario, devices, seed, quiet):
         seconds = follow(site, sim, devices, quiet)
         if throttle:
             throttle.end()
+        more, complaints = {}, []
+        for name, words in then.items():
+            figures, bad = THEN[name].play(site, sim, words, (lambda line: None) if quiet else lambda line: print(line, file=sys.stderr))
+            more, complaints = more | figures, complaints + bad
+        site.sample()
         sim.stop()
         report = sim.verify()
         seen = evidence(sim.ledger)
@@ -149,17 +162,19 @@ def play(build, scenario, devices, seed, quiet):
                    "cpu_ms_per_provision": {r: round(site.usage.cpu(r) * 1e3 / max(report["provisioned"], 1), 3)
                                             for r in ("listener", "broker", "worker", "redis", "ca", "sim")},
                    "peak_rss_kb": dict(sorted(site.usage.rss_kb.items()))}
-        return report
+        return report | more | {"complaints": complaints}
     finally:
         discard(site)
 
 
-def main(argv):
+def main(argv, store):
+    """store(name, about, figures, complaints): what --store does."""
     p = argparse.ArgumentParser(prog="./run bench scenario", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", default="build/release", help=argparse.SUPPRESS)
     p.add_argument("--devices", type=int, help="scale it down (or up) to so many; rates shrink alike")
     p.add_argument("--seed", type=int, help="instead of the file's")
     p.add_argument("--json", action="store_true", help="print the report as JSON")
+    p.add_argument("--store", action="store_true", help="keep the figures, for bench/RESULTS.md")
     p.add_argument("name", help="a file of bench/scenarios without .yaml, or a path")
     args = p.parse_args(argv)
     try:
@@ -169,7 +184,9 @@ def main(argv):
     except SiteError as e:
         print(f"scenario: {e}", file=sys.stderr)
         return 1
-    bad = verdict(scenario.get("expect", {}), report, devices)
+    bad = verdict(scenario.get("expect", {}), report, devices) + report.pop("complaints")
+    if args.store:
+        store(args.name, scenario["about"], {k: v for k, v in report.items() if k != "violations_list"}, bad)
     if args.json:
         print(json.dumps(report | {"complaints": bad}, indent=1))
     else:

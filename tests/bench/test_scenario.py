@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+import rollout  # noqa: E402
 import scenario  # noqa: E402
 from estate import SiteError  # noqa: E402
 
@@ -42,20 +43,32 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(len(scenario.verdict({}, self.GOOD | {"provisioned": 100, "doubled": 1}, 100)), 1)
 
 
+class Waves(unittest.TestCase):
+    def test_a_stop_has_a_reason(self):
+        for why, ok, failed, right in (
+                ("error rate: 3 of the last 100 failed", 97, 3, True), ("error rate: 3 of the last 20 failed", 517, 3, True),
+                ("error rate: 1 of the last 5 failed", 4, 1, True),     # the canaries
+                ("error rate: 3 of the last 200 failed", 197, 3, False), ("error rate: 2 of the last 20 failed", 98, 2, False),
+                ("error rate: 3 of the last 19 failed", 98, 3, False), ("by op", 97, 3, False)):
+            with self.subTest(why):
+                self.assertEqual(rollout.rate_reached({"ok": ok, "failed": failed}, why, 0.025, 5), right)
+
+
 @unittest.skipUnless(yaml, "python3-yaml is not installed")
 class Files(unittest.TestCase):
     def test_all_of_them_load(self):
         names = {p.stem for p in scenario.FOLDER.glob("*.yaml")}
-        self.assertTrue({"power-return-100k", "steady-rollout", "slow-ca", "flaky-network", "mixed-generations"} <= names)
+        self.assertTrue({"power-return-100k", "steady-rollout", "slow-ca", "flaky-network", "mixed-generations", "two-years", "wave"} <= names)
         for name in names:
             self.assertGreater(scenario.load(name)["devices"], 0)
 
     def test_a_key_that_nobody_reads_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "x.yaml"
-            path.write_text("about: x\ndevices: 1\nestates: {}\n")
-            with self.assertRaises(SiteError):
-                scenario.load(str(path))
+            for words in ("estates: {}", "then: {decades: {}}"):
+                path.write_text(f"about: x\ndevices: 1\n{words}\n")
+                with self.assertRaises(SiteError):
+                    scenario.load(str(path))
         with self.assertRaises(SiteError):
             scenario.load("no-such-scenario")
 

@@ -251,7 +251,8 @@ void site_name_device(const char *fqdn)
 	snprintf(text, sizeof text, "uuid,fqdn,profile\n" UUID_TEXT ",%s,p\n", fqdn ? fqdn : FQDN);
 	write_text("devices.csv", text);
 	resolver_close(w.resolver);
-	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, &err), 0);
+	assert_int_equal(
+		resolver_open(&w.resolver, &conf.worker, w.connector, w.directory, &err), 0);
 }
 
 void fresh(void)

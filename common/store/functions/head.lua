@@ -4,9 +4,9 @@
 -- there is the reference for meanings, this library for the guards. Redis takes it as one text:
 -- CMakeLists.txt joins the parts, and what this one names is known to all of them.
 --
--- Rules: time is Redis' TIME only; no randomness; all keys are declared, except that claim and reap
--- touch jobs and devices below their own tag (architecture 2, ruling 23); nothing is scanned; every
--- function is O(log n) in the number of jobs and O(1) in the number of devices.
+-- Rules: time is Redis' TIME only; no randomness; keys are declared, and what is found only inside lies
+-- below the tag of the first key (architecture 2, ruling 23, and who may; the tests hold it); nothing is
+-- scanned; every function is O(log n) in the number of jobs and O(1) in the number of devices.
 -- Answers: a number, 0 = done, negative = refused and nothing changed:
 local STALE, MISSING, STATE, PENDING, DEK, FIELD, QUARANTINED = -1, -2, -3, -4, -5, -6, -7
 

@@ -114,7 +114,7 @@ local function upkeep_allowance(prefix, policy, now)
 		return 0, 0, now
 	end
 	local step = math.min(1 / (per_ms * PACE_SPARE), PACE_STEP_MS)
-	local burst = math.max(PACE_BURST_MS, step)
+	local burst = math.max(PACE_BURST_MS, math.ceil(step)) -- at least one job whole, also in binary fractions
 	local tat = math.max(tonumber(call('GET', prefix .. 'upkeeptat')) or 0, now - burst)
 	return math.floor((now - tat) / step), step, tat
 end

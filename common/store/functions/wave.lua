@@ -15,7 +15,7 @@
 local WAVE_SAMPLE = 20 -- ended jobs before a rate means anything
 local WAVE_FAILED = 3  -- fewer failures are no rate
 
--- The keys of a wave are not declared by the functions that end jobs: they share the job's tag.
+-- The keys of waves, calendar and hooks are found by the functions that end jobs, below the job's tag.
 local function sibling(key, name)
 	return string.match(key, '^muster:{[^}]*}:') .. name
 end

@@ -155,8 +155,13 @@ void site_open(struct site *t, const char *url, const char *user, const char *pa
 		redis_wait_up(store_redis(t->store), WAIT_MS, &err) < 0)
 		fail_msg("%s", err.text);
 	secret_free(&secret);
-	if (!library)
-		return;
+	if (library)
+		site_load(t, library);
+}
+
+void site_load(struct site *t, const char *library)
+{
+	struct error err;
 	const char *argv[] = {"FUNCTION", "LOAD", "REPLACE", library};
 	redisReply *reply = NULL;
 	if (redis_call(store_redis(t->store), 4, argv, NULL, &reply, &err) < 0)
@@ -174,7 +179,8 @@ void site_close(struct site *t)
 	assert_int_equal(uv_loop_close(&t->loop), 0);
 }
 
-/* ---- the library with a clock in hand -------------------------------------------------------- */
+/* ---- the library with a guard, and with a clock in hand ---------------------------------------
+ */
 
 static char *replaced(char *text, const char *from, const char *to)
 {
@@ -186,10 +192,51 @@ static char *replaced(char *text, const char *from, const char *to)
 	return out;
 }
 
-char *site_library_with_clock(void)
+/*
+ * The static rule of architecture 2: a function touches the keys that it declares, and those that
+ * reach further stay below the tag of their first key. call() is the library's only way to a key.
+ */
+static const char guard[] =
+	"local BELOW = { claim = 1, reap = 1, pump = 1, finish = 1, fail = 1, cancel = 1, "
+	"window_look = 1,\n"
+	"	window_list = 1 }\n"
+	"local declared, tag = {}, nil\n"
+	"local function guarded(name, f)\n"
+	"	return function(keys, args)\n"
+	"		declared = {}\n"
+	"		for i = 1, #keys do\n"
+	"			declared[keys[i]] = true\n"
+	"		end\n"
+	"		tag = BELOW[name] and string.match(keys[1], '^muster:{[^}]*}:')\n"
+	"		return f(keys, args)\n"
+	"	end\n"
+	"end\n"
+	"local function guard_key(key)\n"
+	"	if not declared[key] and key ~= 'test:now' and not (tag and string.sub(key, 1, "
+	"#tag) == tag) then\n"
+	"		error('undeclared key ' .. key)\n"
+	"	end\n"
+	"end\n"
+	"local function guard_call(command, ...)\n"
+	"	local keys = { ... }\n"
+	"	for i = 1, command == 'DEL' and #keys or command ~= 'TIME' and 1 or 0 do\n"
+	"		guard_key(keys[i])\n"
+	"	end\n"
+	"end\n"
+	"local function call(...)\n"
+	"	guard_call(...)\n";
+
+char *site_library(const char *from, const char *to)
 {
 	char *text = strdup(store_schema_text());
-	text = replaced(text,
+	text = replaced(text, "local function call(...)\n", guard);
+	text = replaced(text, "callback = f[2]", "callback = guarded(f[1], f[2])");
+	return from ? replaced(text, from, to) : text;
+}
+
+char *site_library_with_clock(void)
+{
+	char *text = site_library(
 		"	local t = call('TIME')\n	return t[1] * 1000 + math.floor(t[2] / "
 		"1000)\n",
 		"	return tonumber(call('GET', 'test:now'))\n");

@@ -34,7 +34,15 @@ void site_open(struct site *t, const char *url, const char *user, const char *pa
 	const char *library);
 void site_close(struct site *t);
 
-/** The library of the product with one function replaced: time is in key test:now. malloc()ed. */
+/** Load a library; fails the test when Redis does not take it. */
+void site_load(struct site *t, const char *library);
+
+/** The library of the product, where a function that touches a key which it has not declared fails,
+ * and one that may reach further fails outside the tag of its first key. from: NULL, or a text that
+ * is there exactly once, replaced by to. malloc()ed. */
+char *site_library(const char *from, const char *to);
+
+/** The same with one function replaced: time is in key test:now. malloc()ed. */
 char *site_library_with_clock(void);
 
 /** Run the loop until the last call is answered; rc is what the call returned. @return t->code */

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "common/base/clock.h"
+#include "common/store/store_wave.h"
 #include "tests/common/store/server.h"
 #include "tests/common/store/site.h"
 
@@ -36,6 +37,16 @@ static int setup(void **state)
 	assert_int_equal(
 		site_wait(t, store_schema_apply(t->store, site_schema_cb, t, &err), &err), 0);
 	*state = t;
+	return 0;
+}
+
+/* No function may touch a key that it has not declared. */
+static int setup_guarded(void **state)
+{
+	setup(state);
+	char *library = site_library(NULL, NULL);
+	site_load(*state, library);
+	free(library);
 	return 0;
 }
 
@@ -88,6 +99,41 @@ static void test_schema(void **state)
 	site_raw(t, "HSET muster:sys:meta schema 1", NULL);
 	assert_int_equal(site_wait(t, store_schema_apply(s, site_schema_cb, t, &err), &err), 0);
 	assert_true(t->changed);
+}
+
+/* The guard under which all tests of the functions run can say no. */
+static void test_undeclared_keys(void **state)
+{
+	static const struct {
+		const char *from, *to; /* the function, and the key that it touches besides */
+		const char *refused;
+	} rows[] = {
+		{"local function audit(keys, args)\n",
+			"local function audit(keys, args)\n	call('GET', 'muster:{0}:x')\n",
+			"undeclared key muster:{0}:x"},
+		{"local function audit(keys, args)\n",
+			"local function audit(keys, args)\n	call('DEL', keys[1], 'y')\n",
+			"undeclared key y"},
+		{"local function pump(keys, args)\n",
+			"local function pump(keys, args)\n	call('GET', 'muster:{1}:x')\n",
+			"undeclared key muster:{1}:x"},
+		{"local function pump(keys, args)\n",
+			"local function pump(keys, args)\n	call('GET', 'muster:{0}:x')\n",
+			NULL},
+	};
+	struct site *t = *state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *library = site_library(rows[i].from, rows[i].to);
+		site_load(t, library);
+		free(library);
+		int rc = i < 2 ? store_audit(
+					 t->store, "reveal", DEV1, "op", "", site_done_cb, t, &err)
+			       : store_pump(t->store, 1, site_count_cb, t, &err);
+		rc = site_wait(t, rc, &err);
+		assert_int_equal(rc == 0, !rows[i].refused);
+		if (rows[i].refused)
+			assert_non_null(strstr(t->text, rows[i].refused));
+	}
 }
 
 /* ---- what comes back ------------------------------------------------------------------------- */
@@ -543,16 +589,18 @@ int main(void)
 	server_start(&server);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_schema, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one_life, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lists_counts_and_missing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_guards_of_the_face, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_undeclared_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_life, setup_guarded, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_lists_counts_and_missing, setup_guarded, teardown),
+		cmocka_unit_test_setup_teardown(test_guards_of_the_face, setup_guarded, teardown),
 		cmocka_unit_test(test_backoff),
-		cmocka_unit_test_setup_teardown(test_real_leases, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pace_is_forgotten, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_memory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_psk, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_real_leases, setup_guarded, teardown),
+		cmocka_unit_test_setup_teardown(test_pace_is_forgotten, setup_guarded, teardown),
+		cmocka_unit_test_setup_teardown(test_full_memory, setup_guarded, teardown),
+		cmocka_unit_test_setup_teardown(test_events, setup_guarded, teardown),
+		cmocka_unit_test_setup_teardown(test_peers, setup_guarded, teardown),
+		cmocka_unit_test_setup_teardown(test_psk, setup_guarded, teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	server_stop(&server);

@@ -247,6 +247,29 @@ static void test_renewals_do_not_starve(void **state)
 	assert_true(total > DEVICES * DAYS / 3);
 }
 
+/* Paces that are no whole number of milliseconds and longer than the burst: every look after such a
+ * pause opens a job, whichever way the fraction rounds. */
+static void test_every_pause_is_worth_a_job(void **state)
+{
+	enum { DEVICES = 50, LOOKS = 60 };
+	static struct device d[DEVICES];
+	struct store_upkeep policy = {.inventory_ms = DAY_MS};
+	(void)state;
+	clock_to(START);
+	ok(store_upkeep_policy(site.store, &policy, site_done_cb, &site, &err));
+	set_up(d, DEVICES, CAL_LIFE);
+	clock_to(START + 2 * DAY_MS); /* all of them are late */
+	for (unsigned i = 0; i < LOOKS; i++) {
+		policy.inventory_ms += 7919; /* another pace each time */
+		ok(store_upkeep_policy(site.store, &policy, site_done_cb, &site, &err));
+		clock_to(now + DAY_MS / 45);
+		ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+		assert_int_equal(site.count, 1);
+		claim();
+		end_job(&works[0], true, NULL, 0);
+	}
+}
+
 /* What failed for a worn flash comes after a day, other failures sooner. */
 static void test_worn(void **state)
 {
@@ -631,6 +654,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_check_pending, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renewals_do_not_starve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_worn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_pause_is_worth_a_job, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_years, setup, teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
