@@ -7,8 +7,19 @@
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
-#define CERTIFICATE "AMT_PublicKeyCertificate"
-#define BOTH_USES   "serverAuth,clientAuth"
+#define CERTIFICATE   "AMT_PublicKeyCertificate"
+#define BOTH_USES     "serverAuth,clientAuth"
+#define REQUEST_SINCE 6 /* AMT release that signs requests */
+
+/* Before AMT 6.0 the authority issues for the bare key. SPEC: provisioning.md 6 */
+static void request_lacking(struct session *s)
+{
+	unsigned major = REQUEST_SINCE;
+	sscanf(s->ck.amt, "%u", &major);
+	if (s->profile->tls.issue == PROFILE_ISSUE_PKCS10 && major < REQUEST_SINCE)
+		setting_not_here(s, "AMT_PublicKeyManagementService", "GeneratePKCS10RequestEx",
+			"from AMT 6.0 on");
+}
 
 /* Maintenance found a leaf that does not serve any more. For a name: a certificate of the new one
  * first, so that no console meets a device whose name its certificate denies; the name itself is a
@@ -17,7 +28,7 @@ enum build leaf_decide_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
 	switch (s->o.unfit) {
-	case DEVCERT_OK: return BUILD_SKIP;
+	case DEVCERT_OK: request_lacking(s); return BUILD_SKIP;
 	case DEVCERT_WRONG_NAME:
 		setting_report(s, CERTIFICATE, "Subject", s->o.leaf_name, s->ck.fqdn);
 		break;
