@@ -257,6 +257,7 @@ struct wifi_body {
 	struct wsman_selector by_name;
 };
 
+/* In the order of the class reference. SPEC: wsman.md 4 */
 static size_t add_8021x(
 	struct session *s, const struct profile_wifi *w, struct wifi_body *b, const char *password)
 {
@@ -267,8 +268,6 @@ static size_t add_8021x(
 		WSMAN_TEXT("InstanceID", arena_printf(&s->keep, DOT1X_ID "%s", w->name));
 	b->ieee8021x[n++] = WSMAN_TEXT(
 		"AuthenticationProtocol", arena_printf(&s->keep, "%u", ieee8021x_protocol(x)));
-	b->ieee8021x[n++] = WSMAN_TEXT("Username", ieee8021x_username(s, x));
-	b->ieee8021x[n++] = WSMAN_TEXT("Password", password);
 	if (x->roaming_identity)
 		b->ieee8021x[n++] = WSMAN_TEXT("RoamingIdentity", IEEE8021X_ANONYMOUS);
 	if (x->server_match != PROFILE_MATCH_NONE) {
@@ -276,6 +275,8 @@ static size_t add_8021x(
 		b->ieee8021x[n++] = WSMAN_TEXT("ServerCertificateNameComparison",
 			arena_printf(&s->keep, "%u", ieee8021x_match(x)));
 	}
+	b->ieee8021x[n++] = WSMAN_TEXT("Username", ieee8021x_username(s, x));
+	b->ieee8021x[n++] = WSMAN_TEXT("Password", password);
 	return n;
 }
 

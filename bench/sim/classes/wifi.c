@@ -238,31 +238,32 @@ const struct class_def class_credential_context = {
 
 /* ---- AMT_WiFiPortConfigurationService -------------------------------------------------------- */
 
-/* What Add and Update take; BSSType must not be sent. SPEC: provisioning.md 4 WIFI */
+/* What Add and Update take, in the order of the class reference and of the builders that real
+ * devices know; BSSType must not be sent. SPEC: provisioning.md 4 WIFI; wsman.md 4 */
 static const struct prop profile_in[] = {
-	{"AuthenticationMethod", PT_UINT, PF_STORE | PF_REQ, .off = P(authentication)},
 	{"ElementName", PT_STR, PF_STORE | PF_REQ, .off = P(name), .max = WIFI_NAME_MAX},
-	{"EncryptionMethod", PT_UINT, PF_STORE | PF_REQ, .off = P(encryption)},
 	{"InstanceID", PT_STR, PF_STORE | PF_REQ, .off = P(id), .max = WIFI_ID_MAX},
-	{"PSKPassPhrase", PT_STR, PF_STORE | PF_SECRET, .off = P(psk), .max = WIFI_PSK_MAX},
-	{"Priority", PT_UINT, PF_STORE | PF_REQ, .off = P(priority), .max = PRIORITY_MAX},
+	{"AuthenticationMethod", PT_UINT, PF_STORE | PF_REQ, .off = P(authentication)},
+	{"EncryptionMethod", PT_UINT, PF_STORE | PF_REQ, .off = P(encryption)},
 	{"SSID", PT_STR, PF_STORE | PF_REQ, .off = P(ssid), .max = WIFI_SSID_MAX},
+	{"Priority", PT_UINT, PF_STORE | PF_REQ, .off = P(priority), .max = PRIORITY_MAX},
+	{"PSKPassPhrase", PT_STR, PF_STORE | PF_SECRET, .off = P(psk), .max = WIFI_PSK_MAX},
 	{NULL},
 };
 static const struct prop dot1x_in[] = {
-	{"AuthenticationProtocol", PT_UINT, PF_STORE | PF_REQ, .off = X(protocol), .max = 10},
-	{"Domain", PT_STR, PF_STORE, .off = X(domain), .max = DOT1X_TEXT_MAX},
 	{"ElementName", PT_STR, PF_STORE | PF_REQ, .off = X(name), .max = WIFI_NAME_MAX},
 	{"InstanceID", PT_STR, PF_STORE, .off = X(id), .max = WIFI_ID_MAX},
-	{"PACPassword", PT_STR, PF_STORE | PF_SECRET, .off = X(pac_password),
-		.max = DOT1X_TEXT_MAX},
-	{"PSK", PT_STR, PF_STORE | PF_SECRET, .off = X(psk), .max = DOT1X_TEXT_MAX},
-	{"Password", PT_STR, PF_STORE | PF_SECRET, .off = X(password), .max = DOT1X_TEXT_MAX},
-	{"ProtectedAccessCredential", PT_B64},
+	{"AuthenticationProtocol", PT_UINT, PF_STORE | PF_REQ, .off = X(protocol), .max = 10},
 	{"RoamingIdentity", PT_STR, PF_STORE, .off = X(roaming), .max = DOT1X_TEXT_MAX},
 	{"ServerCertificateName", PT_STR, PF_STORE, .off = X(server), .max = DOT1X_TEXT_MAX},
 	{"ServerCertificateNameComparison", PT_UINT, PF_STORE, .off = X(comparison), .max = 3},
 	{"Username", PT_STR, PF_STORE, .off = X(username), .max = DOT1X_TEXT_MAX},
+	{"Password", PT_STR, PF_STORE | PF_SECRET, .off = X(password), .max = DOT1X_TEXT_MAX},
+	{"Domain", PT_STR, PF_STORE, .off = X(domain), .max = DOT1X_TEXT_MAX},
+	{"ProtectedAccessCredential", PT_B64},
+	{"PACPassword", PT_STR, PF_STORE | PF_SECRET, .off = X(pac_password),
+		.max = DOT1X_TEXT_MAX},
+	{"PSK", PT_STR, PF_STORE | PF_SECRET, .off = X(psk), .max = DOT1X_TEXT_MAX},
 	{NULL},
 };
 
