@@ -61,11 +61,12 @@ static int hidden(const struct session *s, const struct profile_wifi *w, struct 
 	const struct profile_8021x *x = &w->ieee8021x;
 	mark_name(w, name);
 	const struct secret *key = passwords_get(s, name);
-	buf_init(&text, ALL_MAX + 2 * CONF_TEXT_MAX + CONF_PATH_MAX);
+	const char *root = by_8021x(w) ? root_handle(s, x->root_file) : NULL;
+	buf_init(&text, ALL_MAX + 2 * CONF_TEXT_MAX + 2 * CHECKPOINT_HANDLE_MAX);
 	int rc = buf_addf(&text, "%s", key ? secret_text(key) : "");
 	if (rc == 0 && by_8021x(w))
 		rc = buf_addf(&text, "|%d|%s|%d|%s|%d|%s|%s", x->protocol, ieee8021x_username(s, x),
-			x->roaming_identity, x->server_name, x->server_match, x->root_file,
+			x->roaming_identity, x->server_name, x->server_match, root ? root : "",
 			by_certificate(w) ? s->o.context_cert : "");
 	if (rc == 0)
 		rc = secret_set(out, text.data, text.len);
