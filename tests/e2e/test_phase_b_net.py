@@ -71,6 +71,8 @@ remote_access:
     - {{trigger: alert, servers: [mps1.corp.example.com]}}
   home_domains: [corp.example.com, lab.example.com]
 """
+MOVED = NET.replace("name: net", "name: moved").replace("ssid: lab-net", "ssid: moved-net")
+AIR, UPDATE = "AMT_WiFiPortConfigurationService", "UpdateWiFiSettings"
 
 
 class Network(PhaseBase):
@@ -80,7 +82,7 @@ class Network(PhaseBase):
     def setUpClass(cls):
         cls.secrets({"eap": "Switch!Pass1", "mps": "Call!Home1", "psk": "some wireless key"}, root="root.pem")
         cls.SITE = {"devices": cls.DEVICES, "seed": 11, "profile": harness.legacy_profile(),
-                    "profiles": {"net": NET.format(dir=cls.dir)}}
+                    "profiles": {"net": NET.format(dir=cls.dir), "moved": MOVED.format(dir=cls.dir)}}
         super().setUpClass()
 
     def wanted(self, release):
@@ -104,7 +106,7 @@ class Network(PhaseBase):
         by = {"AMT_PublicKeyCertificate": "AMT_PublicKeyManagementService", "AMT_ManagementPresenceRemoteSAP": "AMT_RemoteAccessService",
               "AMT_RemoteAccessPolicyRule": "AMT_RemoteAccessService"}
         classes = {u: {by.get(line.split("\t")[0], line.split("\t")[0]) for line in said[u]["differences"].splitlines() if "not applicable" not in line} for u in uuids}
-        written = {(u, "CIM_WiFiEndpointSettings" if call == "AddWiFiSettings" else c) for u, c, call in writes}
+        written = {(u, "CIM_WiFiEndpointSettings" if call in ("AddWiFiSettings", UPDATE) else c) for u, c, call in writes}
         # 802.1x and remote access want a certificate for clients, too: all are renewed.
         self.assertEqual(written, {(u, c) for u in uuids for c in classes[u] | RENEWAL}, "what the dry run said, and no more")
         records = self.records()
@@ -124,8 +126,7 @@ class Network(PhaseBase):
         writes, position = self.writes(sim, position)
         mobile = [u for u in uuids if "CIM_WiFiPort\t\t\t" not in records[u]["differences"]]
         self.assertTrue(mobile)
-        self.assertEqual(writes, sorted([(u, "AMT_WiFiPortConfigurationService", "AddWiFiSettings") for u in mobile] * 2 +
-                                        [(u, "CIM_WiFiEndpointSettings", "Delete") for u in mobile] * 2))
+        self.assertEqual(writes, sorted([(u, AIR, UPDATE) for u in mobile] * 2))
         # Another password of one server: it goes and comes again, and so do the policies that name it.
         (self.dir / "mps").write_text("Call!Home2")
         self.open_jobs("maintain", uuids)
@@ -137,9 +138,18 @@ class Network(PhaseBase):
         (self.dir / "eap").write_text("Switch!Pass2")
         self.open_jobs("maintain", uuids)
         writes, position = self.writes(sim, position)
-        self.assertEqual({c for _, c, _ in writes}, {"IPS_IEEE8021xSettings", "AMT_8021XProfile", "CIM_WiFiEndpointSettings",
-                                                     "AMT_WiFiPortConfigurationService"})
-        self.assertEqual(len(writes), len(uuids) + 2 * len(mobile), "the wire, and the one in the air with this password")
+        self.assertEqual({c for _, c, _ in writes}, {"IPS_IEEE8021xSettings", "AMT_8021XProfile", AIR})
+        self.assertEqual(len(writes), len(uuids) + len(mobile), "the wire, and the one in the air with this password")
+        # Another network is no change in place: that one goes and comes again.
+        self.open_jobs("maintain", uuids, "profile=moved")
+        writes, position = self.writes(sim, position)
+        self.assertEqual(writes, sorted((u, *c) for u in mobile for c in [("CIM_WiFiEndpointSettings", "Delete"), (AIR, "AddWiFiSettings")]))
+        # Another root in the same file: what referred to the old one refers to it.
+        self.make_root("root.pem")
+        self.open_jobs("maintain", uuids, "profile=moved")
+        writes, position = self.writes(sim, position)
+        self.assertEqual([w for w in writes if w[1] == AIR], sorted([(u, AIR, UPDATE) for u in mobile] * 2), "both that log in")
+        self.assertEqual({u for u, c, _ in writes if c in ("IPS_IEEE8021xSettings", "AMT_8021XProfile")}, set(uuids))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WIFI: the administrator's profiles. They are listed and matched by name; what the profile does
- * not list or has otherwise is deleted, then what is missing is added: an update in place could
- * meet the priority of a neighbour. Profiles of the device's user have priority 0 and stay. Keys
- * and passwords cannot be read back: a mark says what was given. SPEC: provisioning.md 4 WIFI
+ * WIFI: the administrator's profiles. They are listed and matched by name; one that differs is
+ * updated where it stands, because the session itself may run over it. What the profile does not
+ * list, or wants with another network or priority, is deleted, then what is missing is added: an
+ * update could meet the priority of a neighbour. Profiles of the device's user have priority 0 and
+ * stay. Keys and passwords cannot be read back: a mark says what was given.
+ * SPEC: provisioning.md 4 WIFI; maintenance.md 2.7
  */
 #include "common/base/buf.h"
 #include "worker/passwords.h"
@@ -18,12 +20,15 @@
 #define DOT1X_ID     "Intel(r) AMT:IEEE 802.1x Settings "
 #define ALL_MAX      512 /* text over which a mark goes */
 #define DESCRIBE_MAX 96
+#define RV_CIM_MAX   5 /* not supported, failed, invalid in some way: no better next time */
 
 /* An administrator's profile that the device lists. In the keep arena. */
 struct wifi_entry {
 	const char *id, *name, *ssid;
 	uint64_t authentication, encryption, priority;
 	const struct profile_wifi *want;
+	bool written; /* by this visit: a mark that found no room must not write it again */
+	bool replace; /* the device refuses to update it */
 	struct wifi_entry *next;
 };
 
@@ -88,20 +93,36 @@ static bool hidden_same(const struct session *s, const struct profile_wifi *w)
 static bool differs(const struct session *s, const struct wifi_entry *e)
 {
 	const struct profile_wifi *w = e->want;
+	if (e->written)
+		return false;
 	return strcmp(e->ssid, w->ssid) != 0 || e->priority != w->priority ||
 	       e->authentication != authentications[w->security] ||
 	       e->encryption != encryptions[w->encryption] || !hidden_same(s, w);
 }
 
-static bool unwanted(const struct session *s, const struct wifi_entry *e)
+/* Its network, and its place among the others. */
+static bool placed(const struct wifi_entry *e)
 {
-	return e->want ? differs(s, e) : s->profile->wireless.others == PROFILE_OTHERS_REMOVE;
+	return strcmp(e->ssid, e->want->ssid) == 0 && e->priority == e->want->priority;
 }
 
-static const struct wifi_entry *to_delete(const struct session *s)
+static bool to_update(const struct session *s, const struct wifi_entry *e)
 {
-	const struct wifi_entry *e = s->o.wifi;
-	while (e && !unwanted(s, e))
+	return e->want && !e->replace && placed(e) && differs(s, e);
+}
+
+static bool to_delete(const struct session *s, const struct wifi_entry *e)
+{
+	if (e->want)
+		return differs(s, e) && !to_update(s, e);
+	return s->profile->wireless.others == PROFILE_OTHERS_REMOVE;
+}
+
+static struct wifi_entry *first(
+	const struct session *s, bool (*fn)(const struct session *s, const struct wifi_entry *e))
+{
+	struct wifi_entry *e = s->o.wifi;
+	while (e && !fn(s, e))
 		e = e->next;
 	return e;
 }
@@ -184,7 +205,7 @@ enum build wifi_decide_build(struct session *s, struct wsman_request *rq)
 	char have[DESCRIBE_MAX], want[DESCRIBE_MAX];
 	(void)rq;
 	for (const struct wifi_entry *e = s->o.wifi; e; e = e->next) {
-		if (!unwanted(s, e))
+		if (!to_update(s, e) && !to_delete(s, e))
 			continue;
 		want[0] = '\0';
 		if (e->want)
@@ -212,7 +233,7 @@ enum build wifi_decide_build(struct session *s, struct wsman_request *rq)
 
 enum build wifi_delete_build(struct session *s, struct wsman_request *rq)
 {
-	const struct wifi_entry *e = to_delete(s);
+	const struct wifi_entry *e = first(s, to_delete);
 	struct wsman_selector *by_id = e ? arena_alloc(&s->keep, sizeof *by_id) : NULL;
 	if (!e)
 		return BUILD_SKIP;
@@ -227,7 +248,7 @@ enum build wifi_delete_build(struct session *s, struct wsman_request *rq)
 
 static struct verdict gone(struct session *s)
 {
-	const struct wifi_entry *e = to_delete(s);
+	const struct wifi_entry *e = first(s, to_delete);
 	struct wifi_entry **at = &s->o.wifi;
 	while (*at && *at != e)
 		at = &(*at)->next;
@@ -251,11 +272,11 @@ struct verdict wifi_delete_fault(struct session *s, enum wsman_reaction reaction
 	return gone(s);
 }
 
-/* Parameters of one AddWiFiSettings. In the keep arena. */
+/* Parameters of one AddWiFiSettings or UpdateWiFiSettings. In the keep arena. */
 struct wifi_body {
 	struct wsman_param params[5], settings[7], ieee8021x[9];
-	struct wsman_epr endpoint;
-	struct wsman_selector by_name;
+	struct wsman_epr target;
+	struct wsman_selector by;
 };
 
 /* In the order of the class reference. SPEC: wsman.md 4 */
@@ -282,13 +303,12 @@ static size_t add_8021x(
 }
 
 /* The settings themselves. BSSType must not be sent. */
-static size_t add_settings(
-	struct session *s, const struct profile_wifi *w, struct wifi_body *b, const char *psk)
+static size_t add_settings(struct session *s, const struct profile_wifi *w, struct wifi_body *b,
+	const char *id, const char *psk)
 {
 	size_t n = 0;
 	b->settings[n++] = WSMAN_TEXT("ElementName", w->name);
-	b->settings[n++] =
-		WSMAN_TEXT("InstanceID", arena_printf(&s->keep, ID_PREFIX "%s", w->name));
+	b->settings[n++] = WSMAN_TEXT("InstanceID", id);
 	b->settings[n++] = WSMAN_TEXT(
 		"AuthenticationMethod", arena_printf(&s->keep, "%u", authentications[w->security]));
 	b->settings[n++] = WSMAN_TEXT(
@@ -299,25 +319,19 @@ static size_t add_settings(
 	return n;
 }
 
-enum build wifi_add_build(struct session *s, struct wsman_request *rq)
+/* What Add and Update send alike, after their target. */
+static enum build all_of(struct session *s, struct wsman_request *rq, const struct profile_wifi *w,
+	struct wifi_body *b, const char *id)
 {
-	const struct profile_wifi *w = to_add(s);
-	struct wifi_body *b = w ? arena_alloc(&s->keep, sizeof *b) : NULL;
 	char name[SECRET_NAME_MAX + 1];
-	size_t n = 0;
-	if (!w)
-		return BUILD_SKIP;
+	size_t n = 1;
 	mark_name(w, name);
 	const struct secret *key = passwords_get(s, name);
-	if (!b || (key && secret_set(&s->param, key->data, key->len) < 0))
+	if (!id || (key && secret_set(&s->param, key->data, key->len) < 0))
 		return build_nomem(s);
 	const char *text = key ? secret_text(&s->param) : NULL;
-	b->by_name = (struct wsman_selector){.name = "Name", .text = ENDPOINT};
-	b->endpoint = (struct wsman_epr){
-		.class_name = "CIM_WiFiEndpoint", .selectors = &b->by_name, .n_selectors = 1};
-	b->params[n++] = WSMAN_EPR("WiFiEndpoint", &b->endpoint);
 	b->params[n++] = WSMAN_EMBEDDED("WiFiEndpointSettingsInput", CLASS, b->settings,
-		add_settings(s, w, b, by_8021x(w) ? NULL : text));
+		add_settings(s, w, b, id, by_8021x(w) ? NULL : text));
 	if (by_8021x(w)) {
 		b->params[n++] = WSMAN_EMBEDDED("IEEE8021xSettingsInput", "CIM_IEEE8021xSettings",
 			b->ieee8021x, add_8021x(s, w, b, text));
@@ -330,10 +344,86 @@ enum build wifi_add_build(struct session *s, struct wsman_request *rq)
 			return build_nomem(s);
 	}
 	rq->op = WSMAN_INVOKE;
-	rq->method = "AddWiFiSettings";
 	rq->params = b->params;
 	rq->n_params = n;
 	return BUILD_SEND;
+}
+
+static void target(struct wifi_body *b, const char *param, const char *class_name, const char *key,
+	const char *value)
+{
+	b->by = (struct wsman_selector){.name = key, .text = value};
+	b->target =
+		(struct wsman_epr){.class_name = class_name, .selectors = &b->by, .n_selectors = 1};
+	b->params[0] = WSMAN_EPR(param, &b->target);
+}
+
+enum build wifi_update_build(struct session *s, struct wsman_request *rq)
+{
+	const struct wifi_entry *e = first(s, to_update);
+	struct wifi_body *b = e ? arena_alloc(&s->keep, sizeof *b) : NULL;
+	if (!e)
+		return BUILD_SKIP;
+	if (!b)
+		return build_nomem(s);
+	target(b, "WiFiEndpointSettings", CLASS, "InstanceID", e->id);
+	rq->method = "UpdateWiFiSettings";
+	return all_of(s, rq, e->want, b, e->id);
+}
+
+enum build wifi_add_build(struct session *s, struct wsman_request *rq)
+{
+	const struct profile_wifi *w = to_add(s);
+	struct wifi_body *b = w ? arena_alloc(&s->keep, sizeof *b) : NULL;
+	if (!w)
+		return BUILD_SKIP;
+	if (!b)
+		return build_nomem(s);
+	target(b, "WiFiEndpoint", "CIM_WiFiEndpoint", "Name", ENDPOINT);
+	rq->method = "AddWiFiSettings";
+	return all_of(s, rq, w, b, arena_printf(&s->keep, ID_PREFIX "%s", w->name));
+}
+
+/* The device has it as the profile wants it. */
+static struct verdict given(struct session *s, struct wifi_entry *e, const struct profile_wifi *w)
+{
+	struct secret value = {0};
+	char name[SECRET_NAME_MAX + 1];
+	mark_name(w, name);
+	if (hidden(s, w, &value) < 0)
+		return v_fail(s, FAIL_RETRY, "no_memory", "no memory for %s", s->row->name);
+	if (value.len)
+		marks_set(s, name, &value);
+	secret_free(&value);
+	e->written = true;
+	s->o.wifi_written = true;
+	return v_again(0);
+}
+
+struct verdict wifi_update_read(struct session *s, const struct wsman_message *m)
+{
+	(void)m;
+	struct wifi_entry *e = first(s, to_update);
+	return given(s, e, e->want);
+}
+
+/* Then as if it had another place: it goes and comes again. */
+static struct verdict replace(struct session *s)
+{
+	first(s, to_update)->replace = true;
+	return v_goto(STEP_WIFI_DELETE);
+}
+
+struct verdict wifi_update_refused(struct session *s, uint32_t rv)
+{
+	return rv <= RV_CIM_MAX ? replace(s) : (struct verdict){.kind = VERDICT_FAIL};
+}
+
+struct verdict wifi_update_fault(struct session *s, enum wsman_reaction reaction)
+{
+	if (reaction != WSMAN_REACT_SELECT && reaction != WSMAN_REACT_ABSENT)
+		return (struct verdict){.kind = VERDICT_FAIL};
+	return replace(s);
 }
 
 struct verdict wifi_add_read(struct session *s, const struct wsman_message *m)
@@ -341,24 +431,11 @@ struct verdict wifi_add_read(struct session *s, const struct wsman_message *m)
 	(void)m;
 	const struct profile_wifi *w = to_add(s);
 	struct wifi_entry *e = arena_alloc(&s->keep, sizeof *e);
-	struct secret value = {0};
-	char name[SECRET_NAME_MAX + 1];
-	mark_name(w, name);
-	if (!e || hidden(s, w, &value) < 0)
+	if (!e)
 		return v_fail(s, FAIL_RETRY, "no_memory", "no memory for %s", s->row->name);
-	if (value.len)
-		marks_set(s, name, &value);
-	secret_free(&value);
-	*e = (struct wifi_entry){.name = w->name,
-		.ssid = w->ssid,
-		.authentication = authentications[w->security],
-		.encryption = encryptions[w->encryption],
-		.priority = w->priority,
-		.want = w,
-		.next = s->o.wifi};
+	*e = (struct wifi_entry){.name = w->name, .want = w, .next = s->o.wifi};
 	s->o.wifi = e;
-	s->o.wifi_written = true;
-	return v_again(0);
+	return given(s, e, w);
 }
 
 /* ---- VERIFY_B ----------------------------------------------------------------------------------
@@ -376,8 +453,10 @@ struct verdict wifi_check_read(struct session *s, const struct wsman_message *m)
 
 struct verdict wifi_check_end(struct session *s)
 {
-	const struct wifi_entry *e = to_delete(s);
 	s->o.wifi_listed = true;
+	const struct wifi_entry *e = first(s, to_update);
+	if (!e)
+		e = first(s, to_delete);
 	const struct profile_wifi *w = to_add(s);
 	if (!e && !w)
 		return v_next();
