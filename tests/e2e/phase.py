@@ -20,7 +20,7 @@ INSTANCES = {"AMT_EthernetPortSettings": ("InstanceID", "Intel(r) AMT Ethernet P
              "CIM_IEEE8021xSettings": ("InstanceID", "Intel(r) AMT:IEEE 802.1x Settings {}"),
              "AMT_ManagementPresenceRemoteSAP": ("Name", "Intel(r) AMT:Management Presence Server {}"),
              "AMT_RemoteAccessPolicyRule": ("PolicyRuleName", "{}")}
-ABSENT = {"DestinationUnreachable", "ActionNotSupported"}
+ABSENT = {"DestinationUnreachable", "ActionNotSupported", "InvalidSelectors"}
 # A lack that is told by what it needs.
 NEEDS = {"CIM_IEEE8021xSettings": "CIM_WiFiEndpointSettings", "IPS_KVMRedirectionSettingData": "CIM_KVMRedirectionSAP"}
 

@@ -71,7 +71,7 @@ remote_access:
     - {{trigger: alert, servers: [mps1.corp.example.com]}}
   home_domains: [corp.example.com, lab.example.com]
 """
-MOVED = NET.replace("name: net", "name: moved").replace("ssid: lab-net", "ssid: moved-net")
+MOVED = NET.replace("name: net", "name: moved").replace("ssid: lab-net", "ssid: moved-net").replace("  state: always\n", "")
 AIR, UPDATE = "AMT_WiFiPortConfigurationService", "UpdateWiFiSettings"
 
 

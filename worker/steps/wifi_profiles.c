@@ -144,11 +144,15 @@ static const struct profile_wifi *to_add(const struct session *s)
 
 enum build wifi_list_build(struct session *s, struct wsman_request *rq)
 {
-	const struct profile_wireless *w = &s->profile->wireless;
 	(void)rq;
 	s->o.wifi = NULL;
 	s->o.wifi_listed = false;
-	return w->n_profiles || w->state != PROFILE_WIFI_KEEP ? BUILD_SEND : BUILD_SKIP;
+	if (!wifi_port_asked(s))
+		return BUILD_SKIP;
+	if (!s->o.settings[SETTING_WIFI_PORT].lacking)
+		return BUILD_SEND;
+	setting_lacks(s, NOT_THERE);
+	return BUILD_SKIP;
 }
 
 static const char *kept_text(struct session *s, const struct wsman_node *i, const char *name)

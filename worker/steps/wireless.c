@@ -6,16 +6,18 @@
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
+/* Also before profiles are listed: a machine without the port may well have an empty list. */
 bool wifi_port_asked(const struct session *s)
 {
-	return s->profile->wireless.state != PROFILE_WIFI_KEEP;
+	return s->profile->wireless.state != PROFILE_WIFI_KEEP || s->profile->wireless.n_profiles;
 }
 
 void wifi_port_wish(struct wishes *w)
 {
 	static const uint32_t states[] = {
 		[PROFILE_WIFI_OFF] = 3, [PROFILE_WIFI_S0] = 32768, [PROFILE_WIFI_ALWAYS] = 32769};
-	wish_uint(w, "EnabledState", states[w->s->profile->wireless.state]);
+	if (w->s->profile->wireless.state != PROFILE_WIFI_KEEP)
+		wish_uint(w, "EnabledState", states[w->s->profile->wireless.state]);
 }
 
 bool wifi_service_asked(const struct session *s)

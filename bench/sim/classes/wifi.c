@@ -146,13 +146,13 @@ static enum wfault profile_delete(struct call *c)
 	return WF_NONE;
 }
 
+/* Without the port the list is there, and empty: CIM_WiFiPort says whether there is wireless. */
 const struct class_def class_wifi_profile = {
 	.name = "CIM_WiFiEndpointSettings",
 	.ns = NS_CIM,
 	.props = profile_props,
 	.count = profile_count,
 	.exists = profile_exists,
-	.present = wifi_present,
 	.part = PART_WIFI,
 	.base = offsetof(struct wifi, profiles),
 	.stride = sizeof(struct wifi_profile),
