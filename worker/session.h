@@ -116,6 +116,7 @@ struct observed {
 	const char *root_refused; /* why the rest of them is given up; NULL = it is not */
 	struct wifi_entry *wifi;  /* steps/wifi_profiles.c */
 	bool wifi_listed, wifi_written;
+	bool uefi_share; /* the system's firmware takes wireless profiles */
 	struct mps_entry *mps; /* steps/cira.c */
 	struct policy_entry *policies;
 	bool cira_listed, cira_written;

@@ -8,7 +8,7 @@ import foreign
 import harness
 from phase import PhaseBase
 
-ALL = ["amt5", "amt7", "amt8", "amt12", "amt16", "amt19"]
+ALL = ["amt5", "amt7", "amt8", "amt12", "amt16", "amt16std", "amt19"]
 WANT = {
     "AMT_GeneralSettings.DDNSUpdateEnabled": "true", "AMT_GeneralSettings.DDNSPeriodicUpdateInterval": "90",
     "AMT_GeneralSettings.DDNSTTL": "600", "AMT_GeneralSettings.SharedFQDN": "false",
@@ -86,8 +86,9 @@ class Network(PhaseBase):
         super().setUpClass()
 
     def wanted(self, release):
-        old = int(release.split("/")[0].removeprefix("amt")) < 8
-        return {**WANT, **(WIRED_OLD if old else WIRED)}
+        old = int(re.match(r"amt(\d+)", release)[1]) < 8
+        share = {"AMT_WiFiPortConfigurationService.UEFIWiFiProfileShareEnabled": "false"} if release.startswith("amt16std") else {}
+        return {**WANT, **share, **(WIRED_OLD if old else WIRED)}
 
     def test_network(self):
         sim = self.site.start_sim("--mix", ",".join(f"{name}=1" for name in ALL))

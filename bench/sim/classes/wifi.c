@@ -2,6 +2,7 @@
 /* Wireless classes: the port, the profiles and the service that keeps them; see wifi.h. */
 #include "bench/sim/classes/wifi.h"
 
+#include "bench/sim/classes/boot.h"
 #include "bench/sim/classes/class.h"
 
 #include <openssl/crypto.h>
@@ -405,6 +406,14 @@ static enum wfault delete_user_profiles(struct call *c)
 	return WF_NONE;
 }
 
+/* The system's firmware must be able to take them. SPEC: provisioning.md 4 WIFI 4 */
+static enum wfault service_put(struct call *c)
+{
+	const struct xml_node *share = xml_child(c->body, "UEFIWiFiProfileShareEnabled");
+	bool on = share && strcmp(share->text, "true") == 0;
+	return on && !boot_shares_wifi(c->d) ? WF_SCHEMA : WF_NONE;
+}
+
 #define W(field) offsetof(struct wifi, field)
 static const struct prop service_props[] = {
 	PROPS_SERVICE(
@@ -434,4 +443,5 @@ const struct class_def class_wifi_service = {
 	.present = wifi_present,
 	.part = PART_WIFI,
 	.can_put = true,
+	.put = service_put,
 };
