@@ -292,6 +292,10 @@ static int check_remote(const struct checker *c, const struct profile_remote_acc
 		return check_fail(c, "remote_access", "state",
 			"on needs home_domains: without them a device believes that it is always "
 			"at home and never calls");
+	if (r->n_policies == 0)
+		return check_fail(c, "remote_access", "state",
+			"on needs policies: without one a device calls no server, and may close "
+			"its ports away from home");
 	for (uint32_t i = 0; i < r->n_servers; i++)
 		TRY(check_server(c, r, i));
 	for (uint32_t i = 0; i < r->n_policies; i++)
