@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Phase B of wire and air: 802.1x, wireless, IPv6, addresses, remote access, on devices with and without them; the
 values read back over WS-Man by curl, a second run writes nothing, a dry run says what the run then writes."""
+import base64
 import re
+import ssl
 
 import foreign
 import harness
-from phase import PhaseBase
+from foreign import request
+from phase import SCHEMA, PhaseBase
 
 ALL = ["amt5", "amt7", "amt8", "amt12", "amt16", "amt16std", "amt19"]
 WANT = {
@@ -74,6 +77,16 @@ remote_access:
 MOVED = NET.replace("name: net", "name: moved").replace("ssid: lab-net", "ssid: moved-net").replace("  state: always\n", "")
 AIR, UPDATE = "AMT_WiFiPortConfigurationService", "UpdateWiFiSettings"
 
+KEYS = "AMT_PublicKeyManagementService"
+ADD_ROOT = (f'<r:AddTrustedRootCertificate_INPUT xmlns:r="{SCHEMA["AMT"]}{KEYS}"><r:CertificateBlob>{{}}</r:CertificateBlob>'
+            "</r:AddTrustedRootCertificate_INPUT>")
+ENUMERATION = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/"
+
+
+def der(path):
+    """A certificate as devices show it."""
+    return base64.b64encode(ssl.PEM_cert_to_DER_cert(path.read_text())).decode()
+
 
 class Network(PhaseBase):
     DEVICES = 4 * len(ALL)
@@ -84,6 +97,16 @@ class Network(PhaseBase):
         cls.SITE = {"devices": cls.DEVICES, "seed": 11, "profile": harness.legacy_profile(),
                     "profiles": {"net": NET.format(dir=cls.dir), "moved": MOVED.format(dir=cls.dir)}}
         super().setUpClass()
+
+    def roots(self, device):
+        """The trusted roots that the device lists, base64."""
+        name = SCHEMA["AMT"] + "AMT_PublicKeyCertificate"
+        context = next(e.text for e in device.wsman(request(ENUMERATION + "Enumerate", name, f'<Enumerate xmlns="{ENUMERATION[:-1]}"/>')).iter()
+                       if foreign.local(e) == "EnumerationContext")
+        pulled = device.wsman(request(ENUMERATION + "Pull", name, f'<Pull xmlns="{ENUMERATION[:-1]}"><EnumerationContext>{context}</EnumerationContext>'
+                                                                  "<MaxElements>99</MaxElements></Pull>"))
+        items = [{foreign.local(c): c.text for c in e} for e in pulled.iter() if foreign.local(e) == "AMT_PublicKeyCertificate"]
+        return [i["X509Certificate"] for i in items if i.get("TrustedRootCertficate") == "true"]
 
     def wanted(self, release):
         old = int(re.match(r"amt(\d+)", release)[1]) < 8
@@ -98,6 +121,11 @@ class Network(PhaseBase):
         devices = {f"{name}/{i}": d for name, found in foreign.devices_of(sim, None).items() for i, d in enumerate(found[:2])}
         self.assertEqual({n.split("/")[0] for n in devices}, set(ALL), "the seed leaves a generation out")
         uuids = [d.uuid for d in devices.values()]
+        # Somebody else's root, which must outlive all of ours.
+        self.make_root("foreign.pem")
+        for device in devices.values():
+            self.values(device, self.records()[device.uuid]["admin_password"], [])
+            device.wsman(request(SCHEMA["AMT"] + KEYS + "/AddTrustedRootCertificate", SCHEMA["AMT"] + KEYS, ADD_ROOT.format(der(self.dir / "foreign.pem"))))
         position = self.writes(sim, 0)[1]
         self.open_jobs("check", uuids, "profile=net")
         said = self.records()
@@ -151,6 +179,16 @@ class Network(PhaseBase):
         writes, position = self.writes(sim, position)
         self.assertEqual([w for w in writes if w[1] == AIR], sorted([(u, AIR, UPDATE) for u in mobile] * 2), "both that log in")
         self.assertEqual({u for u, c, _ in writes if c in ("IPS_IEEE8021xSettings", "AMT_8021XProfile")}, set(uuids))
+        # The old one is ours and of no use: it goes. A device does not delete what is still referred to, so nothing does.
+        self.assertEqual([w for w in writes if w[1] == "AMT_PublicKeyCertificate"], sorted((u, "AMT_PublicKeyCertificate", "Delete") for u in uuids))
+        self.open_jobs("maintain", uuids, "profile=moved")
+        writes, position = self.writes(sim, position)
+        self.assertEqual(writes, [])
+        for device in devices.values():
+            self.values(device, self.records()[device.uuid]["admin_password"], [])
+            self.assertIn(der(self.dir / "foreign.pem"), self.roots(device))
+            self.assertIn(der(self.dir / "root.pem"), self.roots(device))
+            self.assertEqual(len(self.roots(device)), 2)
 
 
 if __name__ == "__main__":

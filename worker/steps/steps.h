@@ -138,6 +138,8 @@ enum build revoke_build(struct session *s, struct wsman_request *rq);
 enum build roots_decide_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(root_add);
 struct verdict root_add_refused(struct session *s, uint32_t rv);
+STEP_FN_(root_delete);
+struct verdict root_delete_fault(struct session *s, enum wsman_reaction reaction);
 STEP_FN_(uefi_share);
 struct verdict uefi_share_fault(struct session *s, enum wsman_reaction reaction);
 STEP_FN_(wifi_list);
