@@ -75,6 +75,7 @@ remote_access:
   home_domains: [corp.example.com, lab.example.com]
 """
 MOVED = NET.replace("name: net", "name: moved").replace("ssid: lab-net", "ssid: moved-net").replace("  state: always\n", "")
+TURNED = NET.replace("name: net", "name: turned").replace("[mps1.corp.example.com, 192.0.2.7]", "[192.0.2.7, mps1.corp.example.com]")
 AIR, UPDATE = "AMT_WiFiPortConfigurationService", "UpdateWiFiSettings"
 
 KEYS = "AMT_PublicKeyManagementService"
@@ -95,7 +96,7 @@ class Network(PhaseBase):
     def setUpClass(cls):
         cls.secrets({"eap": "Switch!Pass1", "mps": "Call!Home1", "psk": "some wireless key"}, root="root.pem")
         cls.SITE = {"devices": cls.DEVICES, "seed": 11, "profile": harness.legacy_profile(),
-                    "profiles": {"net": NET.format(dir=cls.dir), "moved": MOVED.format(dir=cls.dir)}}
+                    "profiles": {"net": NET.format(dir=cls.dir), "moved": MOVED.format(dir=cls.dir), "turned": TURNED.format(dir=cls.dir)}}
         super().setUpClass()
 
     def roots(self, device):
@@ -163,6 +164,13 @@ class Network(PhaseBase):
         calls = [("AMT_ManagementPresenceRemoteSAP", "Delete"), ("AMT_RemoteAccessService", "AddMpServer")] + [
             ("AMT_RemoteAccessPolicyRule", "Delete"), ("AMT_RemoteAccessService", "AddRemoteAccessPolicyRule")] * 3
         self.assertEqual(writes, sorted((u, *c) for u in uuids for c in calls))
+        # The same servers in another order: older releases call both from outside, one after the other.
+        self.open_jobs("maintain", uuids, "profile=turned")
+        writes, position = self.writes(sim, position)
+        turned = [d.uuid for name, d in devices.items() if int(re.match(r"amt(\d+)", name)[1]) < 11]
+        self.assertEqual(writes, sorted((u, *c) for u in turned for c in calls[2:4]))
+        self.open_jobs("maintain", uuids, "profile=net")
+        position = self.writes(sim, position)[1]
         # Another password of the switch: only that object is written.
         (self.dir / "eap").write_text("Switch!Pass2")
         self.open_jobs("maintain", uuids)

@@ -121,6 +121,9 @@ static const struct {
 	{"remote_access: {state: on, home_domains: [a.example], servers: [{address: 10.0.0.1}], "
 	 "policies: [{trigger: user, servers: [10.0.0.1]}]}\n",
 		":1:66: remote_access.servers[0].address: ", "needs cn"},
+	{"remote_access: {state: on, home_domains: [a.example], servers: [{address: m, place: "
+	 "inside}], policies: [{trigger: user, servers: [m]}]}\n",
+		":1:122: remote_access.policies[0].servers: ", "place: outside"},
 	{"remote_access: {state: on, home_domains: [-], servers: [{address: m, auth: "
 	 "certificate}], policies: [{trigger: user, servers: [m]}]}\n",
 		":1:57: remote_access.servers[0]: ", "needs root_file"},
