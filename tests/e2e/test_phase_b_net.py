@@ -39,6 +39,7 @@ WIRED = {"IPS_IEEE8021xSettings.Enabled": "2", "IPS_IEEE8021xSettings.Authentica
          "IPS_IEEE8021xSettings.ServerCertificateNameComparison": "2"}
 WIRED_OLD = {k.replace("IPS_IEEE8021xSettings", "AMT_8021XProfile").replace("AvailableInS0", "ActiveInS0"): "true" if k.endswith("Enabled") else v
              for k, v in WIRED.items()}
+WIRED_OLD["AMT_8021XProfile.ServerCertificateNameComparison"] = "0"  # full, as this class counts
 RENEWAL = {"AMT_PublicKeyManagementService", "AMT_TLSCredentialContext", "AMT_SetupAndConfigurationService", "AMT_PublicKeyCertificate",
            "AMT_PublicPrivateKeyPair"}
 NET = """

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a profile wants of the wired port, on ports of many kinds. SPEC: provisioning.md 4 NETWORK
- */
+/* What a profile wants of the wired port and of its old 802.1x, on devices of many kinds.
+ * SPEC: provisioning.md 4 NETWORK, WIRED 802.1x */
 #include "tests/worker/worker_test.h"
 
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "worker/plan.h"
 #include "worker/session.h"
 #include "worker/steps/setting.h"
+#include "worker/steps/steps.h"
 
 #define MAC    "00-be-43-d8-22-a4"
 #define REPORT 4096
@@ -152,12 +153,45 @@ static void test_own_address(void **state)
 	}
 }
 
+static uint64_t comparison(const char *shown)
+{
+	struct wsman_node item = {
+		.ns = "", .name = "ServerCertificateNameComparison", .text = shown ? shown : ""};
+	struct wsman_node root = {.ns = "", .name = "AMT_8021XProfile", .text = ""};
+	item.parent = &root;
+	item.text_len = strlen(item.text);
+	root.child = shown ? &item : NULL;
+	struct wishes w = {.s = &s, .have = &root};
+	wired_old_wish(&w);
+	return wish_for(&w, "ServerCertificateNameComparison")->want;
+}
+
+/* Two ways to count, and nobody knows which a device means: its own, where it shows one that fits;
+ * else both are tried, each once. */
+static void test_name_comparison(void **state)
+{
+	(void)state;
+	profile.wired.state = PROFILE_ON;
+	profile.wired.ieee8021x.server_match = PROFILE_MATCH_SUFFIX;
+	assert_int_equal(comparison(NULL), 1);
+	assert_int_equal(comparison("1"), 1);
+	assert_int_equal(comparison("3"), 3);
+	assert_int_equal(comparison("0"), 1);
+	assert_int_equal(comparison("2"), 1);
+	assert_int_equal(wired_old_put_fault(&s, WSMAN_REACT_BUSY).kind, VERDICT_FAIL);
+	assert_int_equal(wired_old_put_fault(&s, WSMAN_REACT_SCHEMA).kind, VERDICT_AGAIN);
+	assert_int_equal(comparison(NULL), 3);
+	assert_int_equal(comparison("1"), 1);
+	assert_int_equal(wired_old_put_fault(&s, WSMAN_REACT_SCHEMA).kind, VERDICT_FAIL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_wire, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tag_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_address, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_name_comparison, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

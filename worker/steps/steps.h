@@ -154,6 +154,8 @@ STEP_FN_(wifi_add);
 STEP_FN_(wifi_check);
 struct verdict wifi_check_end(struct session *s);
 STEP_FN_(wired_certificates);
+struct verdict wired_old_put_fault(struct session *s, enum wsman_reaction reaction);
+STEP_FN_(wired_old_check);
 STEP_FN_(mps_list);
 struct verdict mps_list_end(struct session *s);
 STEP_FN_(policy_list);

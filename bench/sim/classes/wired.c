@@ -142,7 +142,7 @@ static const struct prop profile_props[] = {
 	[P_CA] = {"ServerCertificateIssuer", PT_REF, 0, .value = ca_cert},
 	TEXT("ServerCertificateName", PF_HIDE_EMPTY, FX(server)),
 	{"ServerCertificateNameComparison", PT_UINT, PF_STORE | PF_HIDE_EMPTY,
-		.off = FX(comparison), .max = 3},
+		.off = FX(comparison), .max = 1},
 	TEXT("Username", PF_HIDE_EMPTY, FX(username)),
 	{NULL},
 };
