@@ -267,6 +267,8 @@ const struct step step_table[N_STEPS] = {
 		root_delete, .fault = root_delete_fault),
 	LIST(STEP_WIFI_LIST, "wifi.list", "CIM_WiFiEndpointSettings", wifi_list,
 		.absent = ABSENT_SKIP, .end = wifi_list_end),
+	LIST(STEP_WIFI_IDENTITY_LIST, "wifi.identity.list", "CIM_IEEE8021xSettings", wifi_identity,
+		.absent = ABSENT_SKIP),
 	MADE(STEP_WIFI_DECIDE, "wifi.decide", KIND_LOCAL, "which profiles differ",
 		.build = wifi_decide_build),
 	CALL(STEP_WIFI_DELETE, "wifi.delete", EFFECT_SET, "CIM_WiFiEndpointSettings", "Delete",
@@ -366,16 +368,16 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 	STEP_CONTEXT_CREATE, STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT};
 
 /* Phase B, wire and air; what may cut the session comes last. */
-#define NETWORKS                                                                                \
-	STEP_ROOTS_DECIDE, STEP_UNLOCK_GET, STEP_UNLOCK_PUT, STEP_UNLOCK_COMMIT,                \
-		STEP_UNLOCK_RECONNECT, STEP_UNLOCKED, STEP_ROOT_ADD, STEP_WIFI_PORT_GET,        \
-		STEP_WIFI_PORT_SET, STEP_WIFI_UEFI_GET, STEP_WIFI_SERVICE_GET,                  \
-		STEP_WIFI_SERVICE_PUT, STEP_WIFI_LIST, STEP_WIFI_DECIDE, STEP_WIFI_DELETE,      \
-		STEP_WIFI_UPDATE, STEP_WIFI_ADD, STEP_WIRED_GET, STEP_WIRED_PUT,                \
-		STEP_WIRED_CERTIFICATES, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT, STEP_MPS_LIST, \
-		STEP_POLICY_LIST, STEP_APPLIES_LIST, STEP_CIRA_DECIDE, STEP_POLICY_DELETE,      \
-		STEP_MPS_DELETE, STEP_MPS_ADD, STEP_POLICY_ADD, STEP_USER_INTERFACE_GET,        \
-		STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, STEP_PORT_GET,           \
+#define NETWORKS                                                                                   \
+	STEP_ROOTS_DECIDE, STEP_UNLOCK_GET, STEP_UNLOCK_PUT, STEP_UNLOCK_COMMIT,                   \
+		STEP_UNLOCK_RECONNECT, STEP_UNLOCKED, STEP_ROOT_ADD, STEP_WIFI_PORT_GET,           \
+		STEP_WIFI_PORT_SET, STEP_WIFI_UEFI_GET, STEP_WIFI_SERVICE_GET,                     \
+		STEP_WIFI_SERVICE_PUT, STEP_WIFI_LIST, STEP_WIFI_IDENTITY_LIST, STEP_WIFI_DECIDE,  \
+		STEP_WIFI_DELETE, STEP_WIFI_UPDATE, STEP_WIFI_ADD, STEP_WIRED_GET, STEP_WIRED_PUT, \
+		STEP_WIRED_CERTIFICATES, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT, STEP_MPS_LIST,    \
+		STEP_POLICY_LIST, STEP_APPLIES_LIST, STEP_CIRA_DECIDE, STEP_POLICY_DELETE,         \
+		STEP_MPS_DELETE, STEP_MPS_ADD, STEP_POLICY_ADD, STEP_USER_INTERFACE_GET,           \
+		STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, STEP_PORT_GET,              \
 		STEP_PORT_PUT, STEP_CLEAN_AGAIN
 #define CHECK_NETWORKS                                                                           \
 	STEP_CHECK_MPS, STEP_CHECK_POLICY, STEP_CHECK_APPLIES, STEP_CHECK_CIRA, STEP_CHECK_WIFI, \

@@ -75,7 +75,8 @@ remote_access:
     - {{trigger: alert, servers: [mps1.corp.example.com]}}
   home_domains: [corp.example.com, lab.example.com]
 """
-MOVED = NET.replace("name: net", "name: moved").replace("ssid: lab-net", "ssid: moved-net").replace("  state: always\n", "")
+MOVED = NET.replace("name: net", "name: moved").replace("ssid: lab-net", "ssid: moved-net").replace("  state: always\n", "").replace(
+    "server_name: radius, server_match: suffix, ", "")
 TURNED = NET.replace("name: net", "name: turned").replace("[mps1.corp.example.com, 192.0.2.7]", "[192.0.2.7, mps1.corp.example.com]")
 AIR, UPDATE = "AMT_WiFiPortConfigurationService", "UpdateWiFiSettings"
 
@@ -178,10 +179,13 @@ class Network(PhaseBase):
         writes, position = self.writes(sim, position)
         self.assertEqual({c for _, c, _ in writes}, {"IPS_IEEE8021xSettings", "AMT_8021XProfile", AIR})
         self.assertEqual(len(writes), len(uuids) + len(mobile), "the wire, and the one in the air with this password")
-        # Another network is no change in place: that one goes and comes again.
+        # Another network, and a name of the server that is not wanted any more, are no change in place: those two go and come again.
         self.open_jobs("maintain", uuids, "profile=moved")
         writes, position = self.writes(sim, position)
-        self.assertEqual(writes, sorted((u, *c) for u in mobile for c in [("CIM_WiFiEndpointSettings", "Delete"), (AIR, "AddWiFiSettings")]))
+        self.assertEqual(writes, sorted((u, *c) for u in mobile for c in [("CIM_WiFiEndpointSettings", "Delete"), (AIR, "AddWiFiSettings")] * 2))
+        for device in (d for d in devices.values() if d.uuid in mobile):
+            name = "CIM_IEEE8021xSettings@corp.ServerCertificateName"
+            self.assertEqual(self.values(device, self.records()[device.uuid]["admin_password"], [name]), {name: None})
         # Another root in the same file: what referred to the old one refers to it.
         self.make_root("root.pem")
         self.open_jobs("maintain", uuids, "profile=moved")

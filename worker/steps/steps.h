@@ -144,6 +144,7 @@ STEP_FN_(uefi_share);
 struct verdict uefi_share_fault(struct session *s, enum wsman_reaction reaction);
 STEP_FN_(wifi_list);
 struct verdict wifi_list_end(struct session *s);
+STEP_FN_(wifi_identity);
 enum build wifi_decide_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(wifi_delete);
 struct verdict wifi_delete_fault(struct session *s, enum wsman_reaction reaction);

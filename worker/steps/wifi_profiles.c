@@ -3,10 +3,13 @@
  * WIFI: the administrator's profiles. They are listed and matched by name; one that differs is
  * updated where it stands, because the session itself may run over it. What the profile does not
  * list, or wants with another network or priority, is deleted, then what is missing is added: an
- * update could meet the priority of a neighbour. Profiles of the device's user have priority 0 and
- * stay. Keys and passwords cannot be read back: a mark says what was given.
+ * update could meet the priority of a neighbour. So is one with a text of 802.1x that is not wanted
+ * any more: nobody knows whether an update without it takes it away. Profiles of the device's user
+ * have priority 0 and stay. Keys and passwords cannot be read back: a mark says what was given.
  * SPEC: provisioning.md 4 WIFI; maintenance.md 2.7
  */
+#include <strings.h>
+
 #include "common/base/buf.h"
 #include "worker/passwords.h"
 #include "worker/steps/ieee8021x.h"
@@ -14,21 +17,25 @@
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
-#define CLASS        "CIM_WiFiEndpointSettings"
-#define ENDPOINT     "WiFi Endpoint 0"
-#define ID_PREFIX    "Intel(r) AMT:WiFi Endpoint Settings "
-#define DOT1X_ID     "Intel(r) AMT:IEEE 802.1x Settings "
-#define ALL_MAX      512 /* text over which a mark goes */
-#define DESCRIBE_MAX 96
-#define RV_CIM_MAX   5 /* not supported, failed, invalid in some way: no better next time */
+#define CLASS            "CIM_WiFiEndpointSettings"
+#define ENDPOINT         "WiFi Endpoint 0"
+#define ID_PREFIX        "Intel(r) AMT:WiFi Endpoint Settings "
+#define DOT1X_ID         "Intel(r) AMT:IEEE 802.1x Settings "
+#define ALL_MAX          512 /* text over which a mark goes */
+#define DESCRIBE_MAX     96
+#define PROTOCOL_UNKNOWN UINT64_MAX
+#define RV_CIM_MAX       5 /* not supported, failed, invalid in some way: no better next time */
 
 /* An administrator's profile that the device lists. In the keep arena. */
 struct wifi_entry {
 	const char *id, *name, *ssid;
 	uint64_t authentication, encryption, priority;
 	const struct profile_wifi *want;
-	bool written; /* by this visit: a mark that found no room must not write it again */
-	bool replace; /* the device refuses to update it */
+	/* CIM_IEEE8021xSettings of the same name; NULL = not listed, or not shown */
+	const char *username, *roaming, *server;
+	uint64_t protocol; /* PROTOCOL_UNKNOWN likewise */
+	bool written;      /* by this visit: a mark that found no room must not write it again */
+	bool replace;      /* the device refuses to update it */
 	struct wifi_entry *next;
 };
 
@@ -90,13 +97,32 @@ static bool hidden_same(const struct session *s, const struct profile_wifi *w)
 	return same;
 }
 
+/* What is shown of its 802.1x, compared; of the rest the mark tells. */
+static bool identity_differs(const struct session *s, const struct wifi_entry *e)
+{
+	const struct profile_8021x *x = &e->want->ieee8021x;
+	const char *roaming = x->roaming_identity ? IEEE8021X_ANONYMOUS : "";
+	if (!by_8021x(e->want))
+		return false;
+	return (e->protocol != PROTOCOL_UNKNOWN && e->protocol != ieee8021x_protocol(x)) ||
+	       (e->username && strcasecmp(e->username, ieee8021x_username(s, x)) != 0) ||
+	       (e->roaming && strcmp(e->roaming, roaming) != 0) ||
+	       (e->server && strcmp(e->server, x->server_name) != 0);
+}
+
+static bool leftover(const struct wifi_entry *e)
+{
+	const struct profile_8021x *x = &e->want->ieee8021x;
+	return (e->roaming && !x->roaming_identity) || (e->server && !x->server_name[0]);
+}
+
 static bool differs(const struct session *s, const struct wifi_entry *e)
 {
 	const struct profile_wifi *w = e->want;
 	if (e->written)
 		return false;
-	return strcmp(e->ssid, w->ssid) != 0 || e->priority != w->priority ||
-	       e->authentication != authentications[w->security] ||
+	return identity_differs(s, e) || strcmp(e->ssid, w->ssid) != 0 ||
+	       e->priority != w->priority || e->authentication != authentications[w->security] ||
 	       e->encryption != encryptions[w->encryption] || !hidden_same(s, w);
 }
 
@@ -108,7 +134,7 @@ static bool placed(const struct wifi_entry *e)
 
 static bool to_update(const struct session *s, const struct wifi_entry *e)
 {
-	return e->want && !e->replace && placed(e) && differs(s, e);
+	return e->want && !e->replace && placed(e) && !leftover(e) && differs(s, e);
 }
 
 static bool to_delete(const struct session *s, const struct wifi_entry *e)
@@ -184,6 +210,7 @@ struct verdict wifi_list_read(struct session *s, const struct wsman_message *m)
 		wsman_node_uint(i, "AuthenticationMethod", &e->authentication);
 		wsman_node_uint(i, "EncryptionMethod", &e->encryption);
 		e->priority = priority;
+		e->protocol = PROTOCOL_UNKNOWN;
 		e->want = profile_of(s, e->name);
 		e->next = s->o.wifi;
 		s->o.wifi = e;
@@ -194,6 +221,41 @@ struct verdict wifi_list_read(struct session *s, const struct wsman_message *m)
 struct verdict wifi_list_end(struct session *s)
 {
 	s->o.wifi_listed = true;
+	return v_next();
+}
+
+enum build wifi_identity_build(struct session *s, struct wsman_request *rq)
+{
+	(void)rq;
+	for (const struct wifi_entry *e = s->o.wifi; e; e = e->next)
+		if (e->want && by_8021x(e->want))
+			return BUILD_SEND;
+	return BUILD_SKIP;
+}
+
+/* @return false without memory; out stays NULL for a text that is not shown */
+static bool shown(struct session *s, const struct wsman_node *i, const char *name, const char **out)
+{
+	const char *text = wsman_node_text(i, name);
+	*out = text && text[0] ? arena_strdup(&s->keep, text) : NULL;
+	return *out || !text || !text[0];
+}
+
+struct verdict wifi_identity_read(struct session *s, const struct wsman_message *m)
+{
+	for (const struct wsman_node *i = NULL; (i = wsman_message_item(m, i));) {
+		const char *name = wsman_node_text(i, "ElementName");
+		struct wifi_entry *e = s->o.wifi;
+		while (e && (!name || strcmp(e->name, name) != 0))
+			e = e->next;
+		if (!e)
+			continue;
+		wsman_node_uint(i, "AuthenticationProtocol", &e->protocol);
+		if (!shown(s, i, "Username", &e->username) ||
+			!shown(s, i, "RoamingIdentity", &e->roaming) ||
+			!shown(s, i, "ServerCertificateName", &e->server))
+			return v_fail(s, FAIL_RETRY, "no_memory", "no memory for %s", s->row->name);
+	}
 	return v_next();
 }
 
@@ -218,7 +280,7 @@ enum build wifi_decide_build(struct session *s, struct wsman_request *rq)
 			e->ssid, (unsigned)e->authentication, (unsigned)e->encryption,
 			(unsigned)e->priority);
 		setting_report(s, CLASS, e->name, have,
-			strcmp(have, want) == 0 ? "(another secret)" : want);
+			strcmp(have, want) == 0 ? "(another identity or secret)" : want);
 	}
 	for (uint32_t i = 0; s->o.wifi_listed && i < s->profile->wireless.n_profiles; i++) {
 		const struct profile_wifi *w = &s->profile->wireless.profiles[i];
