@@ -156,14 +156,19 @@ static bool has_places(const struct session *s)
 	return major > PLACES_MAJOR || (major == PLACES_MAJOR && minor >= PLACES_MINOR);
 }
 
-static uint64_t place_type(const struct session *s, const char *address)
+static const struct profile_mps *wanted_server(const struct session *s, const char *address)
 {
 	const struct profile_remote_access *r = &s->profile->remote_access;
 	for (uint32_t i = 0; i < r->n_servers; i++)
 		if (strcmp(r->servers[i].address, address) == 0)
-			return r->servers[i].place == PROFILE_MPS_INSIDE && has_places(s) ? INSIDE
-											  : 0;
-	return 0;
+			return &r->servers[i];
+	return NULL;
+}
+
+static uint64_t place_type(const struct session *s, const char *address)
+{
+	const struct profile_mps *m = wanted_server(s, address);
+	return m && m->place == PROFILE_MPS_INSIDE && has_places(s) ? INSIDE : 0;
 }
 
 /* @return place among its calls, n_calls = it calls no such server */
@@ -264,15 +269,6 @@ static const char *kept_text(struct session *s, const struct wsman_node *i, cons
 {
 	const char *text = wsman_node_text(i, name);
 	return arena_strdup(&s->keep, text ? text : "");
-}
-
-static const struct profile_mps *wanted_server(const struct session *s, const char *address)
-{
-	const struct profile_remote_access *r = &s->profile->remote_access;
-	for (uint32_t i = 0; i < r->n_servers; i++)
-		if (strcmp(r->servers[i].address, address) == 0)
-			return &r->servers[i];
-	return NULL;
 }
 
 struct verdict mps_list_read(struct session *s, const struct wsman_message *m)
