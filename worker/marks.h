@@ -14,8 +14,8 @@
 
 #include "common/crypto/seal.h"
 
-#define MARKS_MAX      SECRET_SET_MAX
-#define MARK_HEX       32                                             /* half of a SHA-256 */
+#define MARKS_MAX      (SECRET_SET_MAX + 24) /* and the roots that a profile may name */
+#define MARK_HEX       32                    /* half of a SHA-256 */
 #define MARKS_TEXT_MAX (MARKS_MAX * (MARK_HEX + SECRET_NAME_MAX + 2)) /* field "marks" */
 
 struct marks {

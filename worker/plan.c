@@ -264,12 +264,19 @@ const struct step step_table[N_STEPS] = {
 		.build = committed_b_build),
 	CALL(STEP_ROOT_ADD, "root.add", EFFECT_SET, PKM, "AddTrustedRootCertificate", root_add,
 		.slow = STEP_SLOW, .refused = root_add_refused),
+	CALL(STEP_ROOT_DELETE, "root.delete", EFFECT_SET, "AMT_PublicKeyCertificate", "Delete",
+		root_delete, .fault = root_delete_fault),
 	LIST(STEP_WIFI_LIST, "wifi.list", "CIM_WiFiEndpointSettings", wifi_list,
 		.absent = ABSENT_SKIP, .end = wifi_list_end),
+	LIST(STEP_WIFI_IDENTITY_LIST, "wifi.identity.list", "CIM_IEEE8021xSettings", wifi_identity,
+		.absent = ABSENT_SKIP),
 	MADE(STEP_WIFI_DECIDE, "wifi.decide", KIND_LOCAL, "which profiles differ",
 		.build = wifi_decide_build),
 	CALL(STEP_WIFI_DELETE, "wifi.delete", EFFECT_SET, "CIM_WiFiEndpointSettings", "Delete",
 		wifi_delete, .fault = wifi_delete_fault),
+	CALL(STEP_WIFI_UPDATE, "wifi.update", EFFECT_SET, "AMT_WiFiPortConfigurationService",
+		"UpdateWiFiSettings", wifi_update, .refused = wifi_update_refused,
+		.fault = wifi_update_fault, .secret = true),
 	CALL(STEP_WIFI_ADD, "wifi.add", EFFECT_ONCE, "AMT_WiFiPortConfigurationService",
 		"AddWiFiSettings", wifi_add, .doubt = STEP_WIFI_LIST, .secret = true),
 	LIST(STEP_CHECK_WIFI, "check.wifi", "CIM_WiFiEndpointSettings", wifi_check,
@@ -278,6 +285,8 @@ const struct step step_table[N_STEPS] = {
 		"SetCertificates", wired_certificates),
 	SET_GET(STEP_WIFI_PORT_GET, "wifi.port.get", "CIM_WiFiPort", SETTING_WIFI_PORT),
 	SET_STATE(STEP_WIFI_PORT_SET, "wifi.port.set", "CIM_WiFiPort", SETTING_WIFI_PORT),
+	CALL(STEP_WIFI_UEFI_GET, "wifi.uefi.get", EFFECT_READ, "AMT_BootCapabilities", "Get",
+		uefi_share, .fault = uefi_share_fault),
 	SET_GET(STEP_WIFI_SERVICE_GET, "wifi.service.get", "AMT_WiFiPortConfigurationService",
 		SETTING_WIFI_SERVICE),
 	SET_PUT(STEP_WIFI_SERVICE_PUT, "wifi.service.put", "AMT_WiFiPortConfigurationService",
@@ -285,7 +294,9 @@ const struct step step_table[N_STEPS] = {
 	SET_GET(STEP_WIRED_GET, "wired.get", "IPS_IEEE8021xSettings", SETTING_WIRED),
 	SET_PUT(STEP_WIRED_PUT, "wired.put", "IPS_IEEE8021xSettings", SETTING_WIRED),
 	SET_GET(STEP_WIRED_OLD_GET, "wired.old.get", "AMT_8021XProfile", SETTING_WIRED_OLD),
-	SET_PUT(STEP_WIRED_OLD_PUT, "wired.old.put", "AMT_8021XProfile", SETTING_WIRED_OLD),
+	SET_ROW(STEP_WIRED_OLD_PUT, "wired.old.put", EFFECT_SET, "AMT_8021XProfile", "Put",
+		setting_put_build, setting_write_read, SETTING_WIRED_OLD,
+		.fault = wired_old_put_fault, .secret = true),
 	SET_GET(STEP_USER_INTERFACE_GET, "cira.user.get", "AMT_UserInitiatedConnectionService",
 		SETTING_USER_INTERFACE),
 	SET_STATE(STEP_USER_INTERFACE_SET, "cira.user.set", "AMT_UserInitiatedConnectionService",
@@ -302,7 +313,9 @@ const struct step step_table[N_STEPS] = {
 	SET_CHECK(STEP_CHECK_WIFI_SERVICE, "check.wifi.service", "AMT_WiFiPortConfigurationService",
 		SETTING_WIFI_SERVICE),
 	SET_CHECK(STEP_CHECK_WIRED, "check.wired", "IPS_IEEE8021xSettings", SETTING_WIRED),
-	SET_CHECK(STEP_CHECK_WIRED_OLD, "check.wired.old", "AMT_8021XProfile", SETTING_WIRED_OLD),
+	SET_ROW(STEP_CHECK_WIRED_OLD, "check.wired.old", EFFECT_READ, "AMT_8021XProfile", "Get",
+		wired_old_check_build, wired_old_check_read, SETTING_WIRED_OLD,
+		.absent = ABSENT_FAIL),
 	SET_CHECK(STEP_CHECK_USER_INTERFACE, "check.cira.user",
 		"AMT_UserInitiatedConnectionService", SETTING_USER_INTERFACE),
 	SET_CHECK(STEP_CHECK_IPV6, "check.ipv6", "IPS_IPv6PortSettings", SETTING_IPV6),
@@ -358,22 +371,25 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 	STEP_CSR_SIGN, STEP_CERT_ISSUE, STEP_EXTEND, STEP_CERT_ADD, STEP_CERT_FIND,
 	STEP_CONTEXT_CREATE, STEP_CONTEXT_PUT, STEP_TLS_PUT, STEP_COMMIT};
 
-/* Phase B, wire and air; what may cut the session or close the way in comes last. */
+/* Phase B, wire and air; what may cut the session comes last. */
 #define NETWORKS                                                                                   \
 	STEP_ROOTS_DECIDE, STEP_UNLOCK_GET, STEP_UNLOCK_PUT, STEP_UNLOCK_COMMIT,                   \
 		STEP_UNLOCK_RECONNECT, STEP_UNLOCKED, STEP_ROOT_ADD, STEP_WIFI_PORT_GET,           \
-		STEP_WIFI_PORT_SET, STEP_WIFI_SERVICE_GET, STEP_WIFI_SERVICE_PUT, STEP_WIFI_LIST,  \
-		STEP_WIFI_DECIDE, STEP_WIFI_DELETE, STEP_WIFI_ADD, STEP_WIRED_GET, STEP_WIRED_PUT, \
+		STEP_WIFI_PORT_SET, STEP_WIFI_UEFI_GET, STEP_WIFI_SERVICE_GET,                     \
+		STEP_WIFI_SERVICE_PUT, STEP_WIFI_LIST, STEP_WIFI_IDENTITY_LIST, STEP_WIFI_DECIDE,  \
+		STEP_WIFI_DELETE, STEP_WIFI_UPDATE, STEP_WIFI_ADD, STEP_WIRED_GET, STEP_WIRED_PUT, \
 		STEP_WIRED_CERTIFICATES, STEP_WIRED_OLD_GET, STEP_WIRED_OLD_PUT, STEP_MPS_LIST,    \
 		STEP_POLICY_LIST, STEP_APPLIES_LIST, STEP_CIRA_DECIDE, STEP_POLICY_DELETE,         \
 		STEP_MPS_DELETE, STEP_MPS_ADD, STEP_POLICY_ADD, STEP_USER_INTERFACE_GET,           \
 		STEP_USER_INTERFACE_SET, STEP_IPV6_GET, STEP_IPV6_PUT, STEP_PORT_GET,              \
-		STEP_PORT_PUT, STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT, STEP_CLEAN_AGAIN
-#define CHECK_NETWORKS                                                                             \
-	STEP_CHECK_MPS, STEP_CHECK_POLICY, STEP_CHECK_APPLIES, STEP_CHECK_CIRA, STEP_CHECK_WIFI,   \
-		STEP_CHECK_WIFI_PORT, STEP_CHECK_WIFI_SERVICE, STEP_CHECK_WIRED,                   \
-		STEP_CHECK_WIRED_OLD, STEP_CHECK_USER_INTERFACE, STEP_CHECK_IPV6, STEP_CHECK_PORT, \
-		STEP_CHECK_ENVIRONMENT
+		STEP_PORT_PUT, STEP_CLEAN_AGAIN
+#define CHECK_NETWORKS                                                                           \
+	STEP_CHECK_MPS, STEP_CHECK_POLICY, STEP_CHECK_APPLIES, STEP_CHECK_CIRA, STEP_CHECK_WIFI, \
+		STEP_CHECK_WIFI_PORT, STEP_CHECK_WIFI_SERVICE, STEP_CHECK_WIRED,                 \
+		STEP_CHECK_WIRED_OLD, STEP_CHECK_USER_INTERFACE, STEP_CHECK_IPV6, STEP_CHECK_PORT
+/* A device that is told where home is may close its ports elsewhere, and whether we are at home it
+ * decides: nothing follows but this. SPEC: provisioning.md 4 CIRA 7 */
+#define HOME STEP_ENVIRONMENT_GET, STEP_ENVIRONMENT_PUT, STEP_CHECK_ENVIRONMENT
 
 #define ACCESS                                                                                   \
 	STEP_SECRETS_MAKE, STEP_KERBEROS_GET, STEP_KERBEROS_ON, STEP_ACL_LIST, STEP_ACL_GET,     \
@@ -391,10 +407,10 @@ static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE
 	STEP_PING_COMPARE, STEP_PING_PUT, STEP_REDIRECTION_GET, STEP_REDIRECTION_SET,
 	STEP_REDIRECTION_PUT, STEP_KVM_GET, STEP_CONSENT_GET, STEP_CONSENT_PUT,
 	STEP_KVM_SETTINGS_GET, STEP_KVM_SET, STEP_KVM_SETTINGS_PUT, STEP_WEBUI_GET, STEP_WEBUI_SET,
-	STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET, NETWORKS, MUTUAL, STEP_CHECK_GENERAL,
-	STEP_CHECK_REDIRECTION, STEP_CHECK_KVM, STEP_CHECK_CONSENT, STEP_CHECK_KVM_SETTINGS,
-	STEP_CHECK_WEBUI, STEP_CHECK_POWER, CHECK_NETWORKS, CHECK_ACCESS, STEP_CHECK_MUTUAL,
-	STEP_SECRETS_PROMOTE, STEP_REVOKE_OLD};
+	STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET, NETWORKS, MUTUAL, STEP_ROOT_DELETE,
+	STEP_CHECK_GENERAL, STEP_CHECK_REDIRECTION, STEP_CHECK_KVM, STEP_CHECK_CONSENT,
+	STEP_CHECK_KVM_SETTINGS, STEP_CHECK_WEBUI, STEP_CHECK_POWER, CHECK_NETWORKS, CHECK_ACCESS,
+	STEP_CHECK_MUTUAL, STEP_SECRETS_PROMOTE, HOME, STEP_REVOKE_OLD};
 
 /* What every upkeep plan begins with: the device of the record, and a password that is decided. */
 #define OPENING                                                                                    \

@@ -118,10 +118,14 @@ struct observed {
 	const char *root_refused; /* why the rest of them is given up; NULL = it is not */
 	struct wifi_entry *wifi;  /* steps/wifi_profiles.c */
 	bool wifi_listed, wifi_written;
+	bool uefi_share;       /* the system's firmware takes wireless profiles */
 	struct mps_entry *mps; /* steps/cira.c */
 	struct policy_entry *policies;
 	bool cira_listed, cira_written;
-	char own_address[NET_ADDR_TEXT_MAX];          /* under which it is reached, without port */
+	char own_address[NET_ADDR_TEXT_MAX]; /* under which it is reached, without port */
+	bool match_cim;       /* steps/ieee8021x.c: the device wants the numbers of the CIM class */
+	bool port_there;      /* the machine has a wire */
+	bool address_foreign; /* own_address is not that of the wire */
 	enum devcert_fault unfit;                     /* why the leaf is to be renewed; OK = not */
 	char leaf_name[RESOLVE_FQDN_MAX + 1];         /* unfit: its name */
 	bool power_written;                           /* to be read again */

@@ -242,19 +242,25 @@ static int check_policy(const struct checker *c, const struct profile_remote_acc
 	TRY(check_period(c, p, at));
 	if (p->n_servers == 0)
 		return check_fail(c, at, "", "needs servers: one or two addresses of servers");
+	bool outside = false;
 	for (uint32_t k = 0; k < p->n_servers; k++) {
 		bool known = false;
 		char key[YAML_PATH_MAX];
 		snprintf(key, sizeof key, "servers[%u]", k);
-		for (uint32_t j = 0; j < r->n_servers; j++)
-			known |= strcmp(p->servers[k], r->servers[j].address) == 0;
+		for (uint32_t j = 0; j < r->n_servers; j++) {
+			bool same = strcmp(p->servers[k], r->servers[j].address) == 0;
+			known |= same;
+			outside |= same && r->servers[j].place == PROFILE_MPS_OUTSIDE;
+		}
 		if (!known)
 			return check_fail(c, at, key,
 				"\"%s\" is not the address of an entry of remote_access.servers; "
 				"add it there",
 				p->servers[k]);
 	}
-	return 0;
+	return outside ? 0
+		       : check_fail(c, at, "servers",
+				 "needs one with place: outside: a device takes no policy without");
 }
 
 static int check_domains(const struct checker *c, const struct profile_remote_access *r)
@@ -292,10 +298,14 @@ static int check_remote(const struct checker *c, const struct profile_remote_acc
 		return check_fail(c, "remote_access", "state",
 			"on needs home_domains: without them a device believes that it is always "
 			"at home and never calls");
-	for (uint32_t i = 0; i < r->n_servers; i++)
-		TRY(check_server(c, r, i));
+	if (r->n_policies == 0)
+		return check_fail(c, "remote_access", "state",
+			"on needs policies: without one a device calls no server, and may close "
+			"its ports away from home");
 	for (uint32_t i = 0; i < r->n_policies; i++)
 		TRY(check_policy(c, r, i));
+	for (uint32_t i = 0; i < r->n_servers; i++)
+		TRY(check_server(c, r, i));
 	return check_domains(c, r);
 }
 

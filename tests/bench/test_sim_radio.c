@@ -88,11 +88,12 @@ static int add_profile(
 	return call(SERVICE, "AddWiFiSettings", body);
 }
 
-#define DOT1X                                                                                \
-	"<r:IEEE8021xSettingsInput xmlns:q=\"" CIM_URI "CIM_IEEE8021xSettings\">"            \
-	"<q:ElementName>corp</q:ElementName><q:InstanceID>corp</q:InstanceID>"               \
-	"<q:AuthenticationProtocol>0</q:AuthenticationProtocol><q:Username>pc$</q:Username>" \
+#define DOT1X_OF(identity)                                                        \
+	"<r:IEEE8021xSettingsInput xmlns:q=\"" CIM_URI "CIM_IEEE8021xSettings\">" \
+	"<q:ElementName>corp</q:ElementName><q:InstanceID>corp</q:InstanceID>"    \
+	"<q:AuthenticationProtocol>0</q:AuthenticationProtocol>" identity         \
 	"</r:IEEE8021xSettingsInput>"
+#define DOT1X DOT1X_OF("<q:Username>pc$</q:Username>")
 
 static void test_profiles(void **state)
 {
@@ -145,6 +146,17 @@ static void test_profile_with_certificate(void **state)
 	assert_int_equal(xml_count(items), 1);
 	assert_string_equal(xml_child(items->children, "Username")->text, "pc$");
 	assert_int_equal(xml_count(rig_pull(&rig, CIM_URI "CIM_CredentialContext")), 1);
+	/* Firmware checks the order inside, too: the name of the server stands before the user's.
+	 */
+	assert_int_equal(
+		add_profile("order", 7, 2, NULL,
+			DOT1X_OF("<q:ServerCertificateName>radius</q:ServerCertificateName>"
+				 "<q:Username>pc$</q:Username>")),
+		0);
+	add_profile("wrong", 7, 3, NULL,
+		DOT1X_OF("<q:Username>pc$</q:Username>"
+			 "<q:ServerCertificateName>radius</q:ServerCertificateName>"));
+	assert_string_equal(rig.fault, "SchemaValidationError");
 	/* While it is named it stays. */
 	rig_call(&rig, CERT, "Delete", "InstanceID=Intel(r) AMT Certificate: Handle: 0", NULL);
 	assert_string_equal(rig.fault, "AccessDenied");

@@ -29,7 +29,7 @@ remote_access:
 NEW = ("AMT_PublicKeyManagementService", "AddCertificate")
 OLD = ("AMT_PublicKeyCertificate", "Delete")
 SERVER = ("AMT_RemoteAccessService", "AddMpServer")
-AIR = ("AMT_WiFiPortConfigurationService", "AddWiFiSettings")
+AIR = ("AMT_WiFiPortConfigurationService", "UpdateWiFiSettings")
 WIRE = {("IPS_IEEE8021xSettings", "SetCertificates"), ("AMT_8021XProfile", "Put")}
 
 

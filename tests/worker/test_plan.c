@@ -46,6 +46,15 @@ static void test_order(void **state)
 	for (size_t i = 1; i < sizeof order / sizeof order[0]; i++)
 		assert_true(plan_index(&plan_table[PLAN_SETUP], order[i - 1]) <
 			    plan_index(&plan_table[PLAN_SETUP], order[i]));
+	/* Whatever speaks to the device stands before what may close its ports.
+	 * SPEC: provisioning.md 4 CIRA 7 */
+	const struct plan *admin = &plan_table[PLAN_ADMIN];
+	int home = plan_index(admin, STEP_ENVIRONMENT_PUT);
+	for (size_t i = (size_t)home + 1; i < admin->n_steps; i++) {
+		enum step_kind kind = step_table[admin->steps[i]].kind;
+		assert_true(kind == KIND_WORK || kind == KIND_STORE ||
+			    admin->steps[i] == STEP_CHECK_ENVIRONMENT);
+	}
 	/* A row of doubt is in the same plan, before its row. */
 	for (int p = 0; p < N_PLANS; p++) {
 		const struct plan *plan = &plan_table[p];

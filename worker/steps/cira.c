@@ -51,7 +51,7 @@ struct policy_entry {
 	const char *data; /* base64, "" = none */
 	struct {
 		const char *mps; /* name of the server */
-		uint64_t type;
+		uint64_t type, order;
 	} calls[PROFILE_POLICY_MPS];
 	size_t n_calls;
 	const struct profile_policy *want;
@@ -156,31 +156,44 @@ static bool has_places(const struct session *s)
 	return major > PLACES_MAJOR || (major == PLACES_MAJOR && minor >= PLACES_MINOR);
 }
 
-static uint64_t place_type(const struct session *s, const char *address)
+static const struct profile_mps *wanted_server(const struct session *s, const char *address)
 {
 	const struct profile_remote_access *r = &s->profile->remote_access;
 	for (uint32_t i = 0; i < r->n_servers; i++)
 		if (strcmp(r->servers[i].address, address) == 0)
-			return r->servers[i].place == PROFILE_MPS_INSIDE && has_places(s) ? INSIDE
-											  : 0;
-	return 0;
+			return &r->servers[i];
+	return NULL;
 }
 
-static bool called(const struct policy_entry *e, const struct mps_entry *m, uint64_t type)
+static uint64_t place_type(const struct session *s, const char *address)
 {
-	for (size_t i = 0; m && i < e->n_calls; i++)
-		if (strcmp(m->name, e->calls[i].mps) == 0 && e->calls[i].type == type)
-			return true;
-	return false;
+	const struct profile_mps *m = wanted_server(s, address);
+	return m && m->place == PROFILE_MPS_INSIDE && has_places(s) ? INSIDE : 0;
 }
 
-/* Its servers are there, and none of them is about to be replaced. */
+/* @return place among its calls, n_calls = it calls no such server */
+static size_t call_of(const struct policy_entry *e, const struct mps_entry *m, uint64_t type)
+{
+	size_t i = 0;
+	while (m && i < e->n_calls &&
+		(strcmp(m->name, e->calls[i].mps) != 0 || e->calls[i].type != type))
+		i++;
+	return m ? i : e->n_calls;
+}
+
+/* Its servers are there, none of them is about to be replaced, and those of one place are called in
+ * the order of the profile. Firmware without OrderOfAccess shows all as the first. */
 static bool calls_good(const struct session *s, const struct policy_entry *e)
 {
 	const struct profile_policy *p = e->want;
-	for (uint32_t i = 0; i < p->n_servers; i++)
-		if (!called(e, server_of(s, p->servers[i]), place_type(s, p->servers[i])))
+	uint64_t last[INSIDE + 1] = {0};
+	for (uint32_t i = 0; i < p->n_servers; i++) {
+		uint64_t type = place_type(s, p->servers[i]);
+		size_t at = call_of(e, server_of(s, p->servers[i]), type);
+		if (at == e->n_calls || e->calls[at].order < last[type])
 			return false;
+		last[type] = e->calls[at].order;
+	}
 	return e->n_calls == p->n_servers;
 }
 
@@ -263,15 +276,6 @@ static const char *kept_text(struct session *s, const struct wsman_node *i, cons
 	return arena_strdup(&s->keep, text ? text : "");
 }
 
-static const struct profile_mps *wanted_server(const struct session *s, const char *address)
-{
-	const struct profile_remote_access *r = &s->profile->remote_access;
-	for (uint32_t i = 0; i < r->n_servers; i++)
-		if (strcmp(r->servers[i].address, address) == 0)
-			return &r->servers[i];
-	return NULL;
-}
-
 struct verdict mps_list_read(struct session *s, const struct wsman_message *m)
 {
 	for (const struct wsman_node *i = NULL; (i = wsman_message_item(m, i));) {
@@ -350,6 +354,7 @@ struct verdict applies_list_read(struct session *s, const struct wsman_message *
 		if (!e->calls[e->n_calls].mps)
 			return v_fail(s, FAIL_RETRY, "no_memory", "no memory for %s", s->row->name);
 		wsman_node_uint(i, "MpsType", &e->calls[e->n_calls].type);
+		wsman_node_uint(i, "OrderOfAccess", &e->calls[e->n_calls].order);
 		e->n_calls++;
 	}
 	return v_next();

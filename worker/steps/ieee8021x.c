@@ -11,11 +11,13 @@
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
-#define IPS_SINCE    8 /* AMT release */
-#define STATE_ON     2u
-#define STATE_OFF    3u
-#define FAST_TLS_OLD 6u /* AMT_8021XProfile counts on, CIM and IPS say 10 */
-#define FAST_TLS     10u
+#define IPS_SINCE        8 /* AMT release */
+#define STATE_ON         2u
+#define STATE_OFF        3u
+#define FAST_TLS_OLD     6u /* AMT_8021XProfile counts on, CIM and IPS say 10 */
+#define FAST_TLS         10u
+#define CIM_MATCH_FULL   2u /* ServerCertificateNameComparison */
+#define CIM_MATCH_SUFFIX 3u
 
 uint32_t ieee8021x_protocol(const struct profile_8021x *x)
 {
@@ -29,7 +31,7 @@ const char *ieee8021x_username(const struct session *s, const struct profile_802
 
 uint32_t ieee8021x_match(const struct profile_8021x *x)
 {
-	return x->server_match == PROFILE_MATCH_SUFFIX ? 3 : 2;
+	return x->server_match == PROFILE_MATCH_SUFFIX ? CIM_MATCH_SUFFIX : CIM_MATCH_FULL;
 }
 
 static bool modern(const struct session *s)
@@ -48,8 +50,23 @@ bool wired_old_asked(const struct session *s)
 	return s->profile->wired.state != PROFILE_KEEP && !modern(s);
 }
 
+#define COMPARISON "ServerCertificateNameComparison"
+
+/* In AMT_8021XProfile. The reference of this class counts from 0, consoles send the numbers of the
+ * CIM class; the two do not overlap, so the device's own choice tells what it means. What a device
+ * refuses or shows otherwise is tried in the other way, once. SPEC: provisioning.md 4 WIRED 802.1x
+ */
+static uint32_t match_old(const struct wishes *w, const struct profile_8021x *x)
+{
+	uint64_t have;
+	uint32_t cim = ieee8021x_match(x), own = cim - CIM_MATCH_FULL;
+	if (wsman_node_uint(w->have, COMPARISON, &have) == 0 && (have == cim || have == own))
+		return (uint32_t)have;
+	return w->s->o.match_cim ? cim : own;
+}
+
 /* What both classes call by the same names. */
-static void identity_wish(struct wishes *w, uint32_t protocol)
+static void identity_wish(struct wishes *w, uint32_t protocol, uint32_t match)
 {
 	const struct profile_wired *p = &w->s->profile->wired;
 	const struct profile_8021x *x = &p->ieee8021x;
@@ -59,7 +76,7 @@ static void identity_wish(struct wishes *w, uint32_t protocol)
 	wish_text(w, "RoamingIdentity", x->roaming_identity ? IEEE8021X_ANONYMOUS : "");
 	wish_text(w, "ServerCertificateName", x->server_name);
 	if (x->server_match != PROFILE_MATCH_NONE)
-		wish_uint(w, "ServerCertificateNameComparison", ieee8021x_match(x));
+		wish_uint(w, COMPARISON, match);
 	if (x->password_file[0])
 		wish_secret(w, "Password", SECRET_WIRED, passwords_get(w->s, SECRET_WIRED));
 	wish_optional(w, "PxeTimeout", p->pxe_timeout_s);
@@ -72,7 +89,7 @@ void wired_wish(struct wishes *w)
 	if (p->state != PROFILE_ON)
 		return;
 	wish_bool(w, "AvailableInS0", p->in_s0);
-	identity_wish(w, ieee8021x_protocol(&p->ieee8021x));
+	identity_wish(w, ieee8021x_protocol(&p->ieee8021x), ieee8021x_match(&p->ieee8021x));
 }
 
 static bool by_certificate(const struct profile_8021x *x)
@@ -88,12 +105,42 @@ void wired_old_wish(struct wishes *w)
 	if (p->state != PROFILE_ON)
 		return;
 	wish_bool(w, "ActiveInS0", p->in_s0);
-	identity_wish(
-		w, x->protocol == PROFILE_EAP_FAST_TLS ? FAST_TLS_OLD : (uint32_t)x->protocol);
+	identity_wish(w, x->protocol == PROFILE_EAP_FAST_TLS ? FAST_TLS_OLD : (uint32_t)x->protocol,
+		match_old(w, x));
 	/* This class has its certificates inside; the newer one takes them by SetCertificates. */
 	if (by_certificate(x))
 		wish_certificate(w, "ClientCertificate", w->s->o.context_cert);
 	wish_certificate(w, "ServerCertificateIssuer", root_handle(w->s, x->root_file));
+}
+
+/* The other numbers of the comparison, if they may be what is wrong, and were not tried yet. */
+static bool other_match(struct session *s)
+{
+	bool untried =
+		s->profile->wired.ieee8021x.server_match != PROFILE_MATCH_NONE && !s->o.match_cim;
+	s->o.match_cim |= untried;
+	return untried;
+}
+
+struct verdict wired_old_put_fault(struct session *s, enum wsman_reaction reaction)
+{
+	return reaction == WSMAN_REACT_SCHEMA && other_match(s)
+		       ? v_again(0)
+		       : (struct verdict){.kind = VERDICT_FAIL};
+}
+
+enum build wired_old_check_build(struct session *s, struct wsman_request *rq)
+{
+	return setting_check_build(s, rq);
+}
+
+struct verdict wired_old_check_read(struct session *s, const struct wsman_message *m)
+{
+	const struct profile_8021x *x = &s->profile->wired.ieee8021x;
+	uint64_t have = UINT64_MAX;
+	wsman_node_uint(m->payload, COMPARISON, &have);
+	bool same = have == ieee8021x_match(x) || have == ieee8021x_match(x) - CIM_MATCH_FULL;
+	return !same && other_match(s) ? v_goto(STEP_WIRED_OLD_GET) : setting_check_read(s, m);
 }
 
 /* ---- its certificates --------------------------------------------------------------------------

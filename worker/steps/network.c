@@ -3,11 +3,13 @@
  * NETWORK: what a profile wants of the wired port, of IPv6 and of the device's own name. How it is
  * read, compared and written: setting.c. SPEC: provisioning.md 4 NETWORK
  */
+#include <arpa/inet.h>
 #include <strings.h>
 
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
+#define PORT        "AMT_EthernetPortSettings"
 #define IPV6_RANDOM 0u /* InterfaceIDType */
 #define IPV6_MAC    1u
 
@@ -54,6 +56,40 @@ bool port_asked(const struct session *s)
 	return s->profile->network.address != PROFILE_ADDRESS_KEEP || s->profile->network.vlan;
 }
 
+/* Machines with wireless alone have the object, and no address of the wire in it. */
+static bool wired(const struct wsman_node *have)
+{
+	const char *mac = wsman_node_text(have, "MACAddress");
+	return mac && mac[strspn(mac, "0-: ")] != '\0';
+}
+
+/* The address under which it is reached may be that of the air, of a translator, or IPv6.
+ * @return why it cannot become the wire's own, NULL = it can */
+static const char *foreign_address(const struct session *s, const struct wsman_node *have)
+{
+	struct in_addr a;
+	const char *ip = wsman_node_text(have, "IPAddress");
+	if (s->profile->network.address != PROFILE_ADDRESS_STATIC)
+		return NULL;
+	if (inet_pton(AF_INET, s->o.own_address, &a) != 1)
+		return "the device is reached by IPv6";
+	if (ip && ip[0] && strcmp(ip, "0.0.0.0") != 0 && strcmp(ip, s->o.own_address) != 0)
+		return "the device is reached under another address than that of its wire";
+	return NULL;
+}
+
+/* A Put loses the addresses, so what forbids a wish is noted before. */
+void port_note(struct session *s, const struct wsman_node *have)
+{
+	const char *foreign = foreign_address(s, have);
+	s->o.port_there = wired(have);
+	s->o.address_foreign = foreign != NULL;
+	if (!s->o.port_there)
+		setting_lacks(s, "the machine has no wired port");
+	else if (foreign)
+		setting_not_here(s, PORT, "IPAddress", foreign);
+}
+
 /* The address under which it is reached now becomes its own: the session lives on. */
 static void own_address(struct wishes *w)
 {
@@ -66,17 +102,33 @@ static void own_address(struct wishes *w)
 	}
 }
 
+static bool is_on(const struct wsman_node *have, const char *property)
+{
+	bool on = false;
+	return wsman_node_bool(have, property, &on) == 0 && on;
+}
+
+/* Addresses that the device was leased or has of its host, which no Put may carry. */
+static bool borrowed(const struct wsman_node *have)
+{
+	return is_on(have, "DHCPEnabled") ||
+	       (is_on(have, "IpSyncEnabled") && is_on(have, "SharedStaticIp"));
+}
+
 void port_wish(struct wishes *w)
 {
 	const struct profile_network *n = &w->s->profile->network;
-	if (n->address != PROFILE_ADDRESS_KEEP) {
+	bool moved = n->address != PROFILE_ADDRESS_KEEP && !w->s->o.address_foreign;
+	if (!w->s->o.port_there)
+		return;
+	if (moved) {
 		wish_bool(w, "DHCPEnabled", modes[n->address][0]);
 		wish_bool(w, "IpSyncEnabled", modes[n->address][1]);
 		wish_bool(w, "SharedStaticIp", modes[n->address][2]);
 	}
-	if (n->address == PROFILE_ADDRESS_STATIC)
+	if (moved && n->address == PROFILE_ADDRESS_STATIC)
 		own_address(w);
-	else if (n->address != PROFILE_ADDRESS_KEEP)
+	else if (moved || borrowed(w->have))
 		for (size_t i = 0; i < 5; i++)
 			wish_drop(w, address_properties[i]);
 	wish_optional(w, "VLANTag", n->vlan);

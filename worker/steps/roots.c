@@ -2,14 +2,32 @@
 /*
  * Trusted roots: what consoles, RADIUS and management presence servers end at. The certificates
  * that the device has were listed by CLEAN; what a profile names and is not among them is added,
- * one per turn of the row. Nothing is removed here: who refers to a root is not known for sure.
- * SPEC: provisioning.md 3 CERT 1, 4
+ * one per turn of the row. The record marks which are ours. Of these the ones that nothing in the
+ * profile names any more go at the end, when all that referred to them is written and mutual TLS is
+ * as the profile wants it; those of somebody else stay. SPEC: provisioning.md 3 CERT 1, 4;
+ * maintenance.md 1
  */
 #include <openssl/pem.h>
+#include <openssl/sha.h>
 
+#include "common/base/codec.h"
 #include "worker/steps/roots.h"
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
+
+#define MARK_ROOT   "root:"
+#define MARK_DIGEST 12 /* bytes of its SHA-256 in the name of its mark */
+
+static const struct secret ours = {.data = (uint8_t *)"ours", .len = 4};
+
+static void mark_name(const struct listed *l, char out[static SECRET_NAME_MAX + 1])
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	char hex[2 * MARK_DIGEST + 1];
+	SHA256(l->der, l->der_len, digest);
+	hex_encode(digest, MARK_DIGEST, hex);
+	snprintf(out, SECRET_NAME_MAX + 1, MARK_ROOT "%s", hex);
+}
 
 /* The root of a file, in the lists arena. Files have been checked with the profile; one that is
  * gone since then is a failure of the visit. @return NULL with s->failure set */
@@ -70,6 +88,20 @@ static const struct listed *missing(const struct session *s)
 	return l;
 }
 
+/* The next of ours that no key of the profile names. */
+static const struct listed *unwanted(const struct session *s, const struct listed *from)
+{
+	char name[SECRET_NAME_MAX + 1];
+	for (const struct listed *c = from; c; c = c->next) {
+		if (!c->root || c->readonly || listed_by_der(s->o.roots, c->der, c->der_len))
+			continue;
+		mark_name(c, name);
+		if (marks_has(s, name, &ours))
+			return c;
+	}
+	return NULL;
+}
+
 bool roots_missing(const struct session *s)
 {
 	return missing(s) != NULL;
@@ -107,6 +139,8 @@ enum build roots_decide_build(struct session *s, struct wsman_request *rq)
 		if (!listed_by_der(s->o.certs, l->der, l->der_len))
 			setting_report(
 				s, "AMT_PublicKeyCertificate", "X509Certificate", "", l->handle);
+	for (const struct listed *c = unwanted(s, s->o.certs); c; c = unwanted(s, c->next))
+		setting_report(s, "AMT_PublicKeyCertificate", "X509Certificate", c->handle, "");
 	return BUILD_SKIP;
 }
 
@@ -117,8 +151,11 @@ enum build root_add_build(struct session *s, struct wsman_request *rq)
 		return BUILD_SKIP;
 	struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
 	const char *blob = request_base64(s, l->der, l->der_len);
+	char name[SECRET_NAME_MAX + 1];
 	if (!p || !blob)
 		return build_nomem(s);
+	mark_name(l, name);
+	marks_set(s, name, &ours); /* before it is sent: an answer may be lost */
 	*p = WSMAN_TEXT("CertificateBlob", blob);
 	rq->op = WSMAN_INVOKE;
 	rq->method = "AddTrustedRootCertificate";
@@ -148,8 +185,11 @@ struct verdict root_add_read(struct session *s, const struct wsman_message *m)
  * better next time ends the job, but not before mutual TLS is as the profile wants it. */
 struct verdict root_add_refused(struct session *s, uint32_t rv)
 {
+	char name[SECRET_NAME_MAX + 1];
 	if (look_again(s, rv))
 		return v_goto(STEP_CERT_LIST);
+	mark_name(missing(s), name);
+	marks_clear(s, name);
 	if (rv == WSMAN_RV_NOT_PERMITTED)
 		s->o.root_refused = "the device does not permit it; an auditor may own its keys";
 	else if (rv == WSMAN_RV_MAX_LIMIT_REACHED)
@@ -157,4 +197,51 @@ struct verdict root_add_refused(struct session *s, uint32_t rv)
 	else
 		return (struct verdict){.kind = VERDICT_FAIL};
 	return v_goto(STEP_MUTUAL_GET);
+}
+
+/* ---- removal -----------------------------------------------------------------------------------
+ */
+
+static struct verdict delete_done(struct session *s)
+{
+	struct listed **at = &s->o.certs;
+	const struct listed *gone = unwanted(s, s->o.certs);
+	while (*at && *at != gone)
+		at = &(*at)->next;
+	if (*at)
+		*at = (*at)->next;
+	return v_again(0);
+}
+
+enum build root_delete_build(struct session *s, struct wsman_request *rq)
+{
+	const struct listed *c = unwanted(s, s->o.certs);
+	struct wsman_selector *by_id = c ? arena_alloc(&s->keep, sizeof *by_id) : NULL;
+	if (!c)
+		return BUILD_SKIP;
+	if (!by_id)
+		return build_nomem(s);
+	*by_id = (struct wsman_selector){.name = "InstanceID", .text = c->handle};
+	rq->op = WSMAN_DELETE;
+	rq->selectors = by_id;
+	rq->n_selectors = 1;
+	return BUILD_SEND;
+}
+
+struct verdict root_delete_read(struct session *s, const struct wsman_message *m)
+{
+	char name[SECRET_NAME_MAX + 1];
+	(void)m;
+	mark_name(unwanted(s, s->o.certs), name);
+	struct verdict v = delete_done(s);
+	marks_clear(s, name);
+	return v;
+}
+
+/* Something that no profile of ours knows refers to it, or it is gone. The next visit looks again.
+ */
+struct verdict root_delete_fault(struct session *s, enum wsman_reaction reaction)
+{
+	return reaction == WSMAN_REACT_BUSY ? (struct verdict){.kind = VERDICT_FAIL}
+					    : delete_done(s);
 }

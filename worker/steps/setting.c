@@ -37,7 +37,8 @@ const struct setting setting_table[N_SETTINGS] = {
 	/* Changing the address cuts the session: only what differs. */
 	[SETTING_PORT] = {.asked = port_asked,
 		.by_id = {.name = "InstanceID", .text = "Intel(r) AMT Ethernet Port Settings 0"},
-		.wish = port_wish},
+		.wish = port_wish,
+		.note = port_note},
 	[SETTING_IPV6] = {.since = 6,
 		.asked = ipv6_asked,
 		.by_id = {.name = "InstanceID", .text = "Intel(r) IPS IPv6 Settings 0"},

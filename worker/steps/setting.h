@@ -166,6 +166,7 @@ void webui_wish(struct wishes *w);
 /* network.c */
 void names_wish(struct wishes *w);
 bool port_asked(const struct session *s);
+void port_note(struct session *s, const struct wsman_node *have);
 void port_wish(struct wishes *w);
 bool ipv6_asked(const struct session *s);
 void ipv6_wish(struct wishes *w);

@@ -223,6 +223,8 @@ const struct class_def class_boot_setting = {
 	{                                                \
 		(name_), PT_BOOL, PF_RO, .text = "false" \
 	}
+#define UEFI_SHARE "UEFIWiFiCoExistenceAndProfileShare"
+
 const struct class_def class_boot_capabilities = {
 	.name = "AMT_BootCapabilities",
 	.ns = NS_AMT,
@@ -234,10 +236,19 @@ const struct class_def class_boot_capabilities = {
 		CAN("ForcedProgressEvents"), CAN("IDER"),
 		{"InstanceID", PT_STR, PF_RO | PF_ID, .text = "Intel(r) AMT:BootCapabilities 0"},
 		CAN("KeyboardLock"), CANNOT("PowerButtonLock"), CANNOT("ResetButtonLock"),
-		CAN("SOL"), CANNOT("SecureErase"), CANNOT("SleepButtonLock"),
+		CAN("SOL"), CANNOT("SecureErase"), CANNOT("SleepButtonLock"), CAN(UEFI_SHARE),
 		CAN("UserPasswordBypass"), CANNOT("VerbosityQuiet"), CANNOT("VerbosityScreenBlank"),
 		CANNOT("VerbosityVerbose"), {NULL}},
 };
+
+bool boot_shares_wifi(const struct device *d)
+{
+	const struct prop *p = class_boot_capabilities.props;
+	size_t i = 0;
+	while (strcmp(p[i].name, UEFI_SHARE) != 0)
+		i++;
+	return !(absent_props(d->as->absent, CLASS_boot_capabilities) >> i & 1u);
+}
 
 /* ---- CIM_BootService, CIM_BootConfigSetting, CIM_BootSourceSetting ----------------------------
  */

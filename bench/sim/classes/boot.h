@@ -30,4 +30,7 @@ extern const struct boot boot_factory;
  * reset ...). @return CIM ReturnValue: 0, 1 not supported, 2 failed, 4097 not from this state */
 uint32_t boot_request(struct device *d, uint32_t action);
 
+/** Whether the system's firmware takes the wireless profiles of the engine. */
+bool boot_shares_wifi(const struct device *d);
+
 #endif

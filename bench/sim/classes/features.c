@@ -283,11 +283,33 @@ static void link_policy(struct writer *w, struct device *d, int i, const struct 
 		w_uint(w, p->name, d->set.link_policy[k]);
 }
 
+/* Leased, or the host's: shown, and no Put may carry it. */
+static bool borrowed(const struct device *d)
+{
+	return d->set.dhcp || (d->set.ip_sync && d->set.shared_static);
+}
+
+static void port_ip(struct writer *w, struct device *d, int i, const struct prop *p)
+{
+	char text[16];
+	(void)i;
+	snprintf(text, sizeof text, "%u.%u.%u.%u", (unsigned)(d->addr >> 24) & 255,
+		(unsigned)(d->addr >> 16) & 255, (unsigned)(d->addr >> 8) & 255,
+		(unsigned)d->addr & 255);
+	w_text(w, p->name, borrowed(d) ? text : d->set.ip);
+}
+
+static void port_mask(struct writer *w, struct device *d, int i, const struct prop *p)
+{
+	(void)i;
+	w_text(w, p->name, borrowed(d) ? "255.0.0.0" : d->set.mask);
+}
+
 static const struct prop port_props[] = {
 	{"DHCPEnabled", PT_BOOL, PF_STORE | PF_REQ, .off = SET(dhcp)},
 	{"DefaultGateway", PT_STR, PF_STORE | PF_HIDE_EMPTY, .off = SET(gateway), .max = 15},
 	{"ElementName", PT_STR, PF_RO, .text = "Intel(r) AMT Ethernet Port Settings"},
-	{"IPAddress", PT_STR, PF_STORE | PF_HIDE_EMPTY, .off = SET(ip), .max = 15},
+	{"IPAddress", PT_STR, PF_STORE, .off = SET(ip), .max = 15, .value = port_ip},
 	{"InstanceID", PT_STR, PF_RO | PF_ID | PF_REQ,
 		.text = "Intel(r) AMT Ethernet Port Settings 0"},
 	{"IpSyncEnabled", PT_BOOL, PF_STORE, .off = SET(ip_sync)},
@@ -300,7 +322,7 @@ static const struct prop port_props[] = {
 	{"SharedDynamicIP", PT_BOOL, PF_RO, .text = "true"},
 	{"SharedMAC", PT_BOOL, PF_RO, .text = "true"},
 	{"SharedStaticIp", PT_BOOL, PF_STORE, .off = SET(shared_static)},
-	{"SubnetMask", PT_STR, PF_STORE | PF_HIDE_EMPTY, .off = SET(mask), .max = 15},
+	{"SubnetMask", PT_STR, PF_STORE, .off = SET(mask), .max = 15, .value = port_mask},
 	{"VLANTag", PT_UINT, PF_STORE, .off = SET(vlan), .max = 4094},
 	{NULL},
 };
@@ -315,7 +337,10 @@ static enum wfault port_put(struct call *c)
 	bool addressed = xml_child(c->body, "IPAddress") && xml_child(c->body, "SubnetMask");
 	if (!dhcp && !synced && !addressed)
 		return WF_SCHEMA;
-	if (dhcp && xml_child(c->body, "IPAddress"))
+	const struct xml_node *shared = xml_child(c->body, "SharedStaticIp");
+	bool of_host = synced && (shared ? strcmp(shared->text, "true") == 0 : s->shared_static);
+	if ((dhcp || of_host) &&
+		(xml_child(c->body, "IPAddress") || xml_child(c->body, "SubnetMask")))
 		return WF_SCHEMA;
 	uint32_t n = 0;
 	for (const struct xml_node *x = xml_child(c->body, "LinkPolicy"); x; x = x->next)

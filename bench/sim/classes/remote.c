@@ -440,7 +440,7 @@ static const struct prop rule_in[] = {
 	[R_TRIGGER] = {"Trigger", PT_UINT, PF_REQ},
 	[R_LIFETIME] = {"TunnelLifeTime", PT_UINT, PF_REQ},
 	[R_DATA] = {"ExtendedData", PT_B64},
-	[R_MPS] = {"MpServer", PT_REF, PF_ARRAY, .cap = REMOTE_PER_RULE_MAX},
+	[R_MPS] = {"MpServer", PT_REF, PF_ARRAY | PF_REQ, .cap = REMOTE_PER_RULE_MAX},
 	[R_INTERNAL] = {"InternalMpServer", PT_REF, PF_ARRAY, .cap = REMOTE_PER_RULE_MAX},
 	{NULL},
 };

@@ -220,9 +220,8 @@ static bool ref_ok(const struct xml_node *n)
 
 static bool embedded_ok(const struct prop *p, const struct xml_node *n)
 {
-	/* Builders put the keys first: the order inside is free. */
 	const struct xml_node *args[CLASS_ARGS_MAX] = {NULL};
-	return class_check(p->sub, 0, true, n, p->sub_uri, args) == WF_NONE;
+	return class_check(p->sub, 0, false, n, p->sub_uri, args) == WF_NONE;
 }
 
 static bool value_ok(const struct prop *p, const struct xml_node *n)

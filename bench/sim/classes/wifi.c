@@ -2,6 +2,7 @@
 /* Wireless classes: the port, the profiles and the service that keeps them; see wifi.h. */
 #include "bench/sim/classes/wifi.h"
 
+#include "bench/sim/classes/boot.h"
 #include "bench/sim/classes/class.h"
 
 #include <openssl/crypto.h>
@@ -146,13 +147,13 @@ static enum wfault profile_delete(struct call *c)
 	return WF_NONE;
 }
 
+/* Without the port the list is there, and empty: CIM_WiFiPort says whether there is wireless. */
 const struct class_def class_wifi_profile = {
 	.name = "CIM_WiFiEndpointSettings",
 	.ns = NS_CIM,
 	.props = profile_props,
 	.count = profile_count,
 	.exists = profile_exists,
-	.present = wifi_present,
 	.part = PART_WIFI,
 	.base = offsetof(struct wifi, profiles),
 	.stride = sizeof(struct wifi_profile),
@@ -238,31 +239,32 @@ const struct class_def class_credential_context = {
 
 /* ---- AMT_WiFiPortConfigurationService -------------------------------------------------------- */
 
-/* What Add and Update take; BSSType must not be sent. SPEC: provisioning.md 4 WIFI */
+/* What Add and Update take, in the order of the class reference and of the builders that real
+ * devices know; BSSType must not be sent. SPEC: provisioning.md 4 WIFI; wsman.md 4 */
 static const struct prop profile_in[] = {
-	{"AuthenticationMethod", PT_UINT, PF_STORE | PF_REQ, .off = P(authentication)},
 	{"ElementName", PT_STR, PF_STORE | PF_REQ, .off = P(name), .max = WIFI_NAME_MAX},
-	{"EncryptionMethod", PT_UINT, PF_STORE | PF_REQ, .off = P(encryption)},
 	{"InstanceID", PT_STR, PF_STORE | PF_REQ, .off = P(id), .max = WIFI_ID_MAX},
-	{"PSKPassPhrase", PT_STR, PF_STORE | PF_SECRET, .off = P(psk), .max = WIFI_PSK_MAX},
-	{"Priority", PT_UINT, PF_STORE | PF_REQ, .off = P(priority), .max = PRIORITY_MAX},
+	{"AuthenticationMethod", PT_UINT, PF_STORE | PF_REQ, .off = P(authentication)},
+	{"EncryptionMethod", PT_UINT, PF_STORE | PF_REQ, .off = P(encryption)},
 	{"SSID", PT_STR, PF_STORE | PF_REQ, .off = P(ssid), .max = WIFI_SSID_MAX},
+	{"Priority", PT_UINT, PF_STORE | PF_REQ, .off = P(priority), .max = PRIORITY_MAX},
+	{"PSKPassPhrase", PT_STR, PF_STORE | PF_SECRET, .off = P(psk), .max = WIFI_PSK_MAX},
 	{NULL},
 };
 static const struct prop dot1x_in[] = {
-	{"AuthenticationProtocol", PT_UINT, PF_STORE | PF_REQ, .off = X(protocol), .max = 10},
-	{"Domain", PT_STR, PF_STORE, .off = X(domain), .max = DOT1X_TEXT_MAX},
 	{"ElementName", PT_STR, PF_STORE | PF_REQ, .off = X(name), .max = WIFI_NAME_MAX},
 	{"InstanceID", PT_STR, PF_STORE, .off = X(id), .max = WIFI_ID_MAX},
-	{"PACPassword", PT_STR, PF_STORE | PF_SECRET, .off = X(pac_password),
-		.max = DOT1X_TEXT_MAX},
-	{"PSK", PT_STR, PF_STORE | PF_SECRET, .off = X(psk), .max = DOT1X_TEXT_MAX},
-	{"Password", PT_STR, PF_STORE | PF_SECRET, .off = X(password), .max = DOT1X_TEXT_MAX},
-	{"ProtectedAccessCredential", PT_B64},
+	{"AuthenticationProtocol", PT_UINT, PF_STORE | PF_REQ, .off = X(protocol), .max = 10},
 	{"RoamingIdentity", PT_STR, PF_STORE, .off = X(roaming), .max = DOT1X_TEXT_MAX},
 	{"ServerCertificateName", PT_STR, PF_STORE, .off = X(server), .max = DOT1X_TEXT_MAX},
 	{"ServerCertificateNameComparison", PT_UINT, PF_STORE, .off = X(comparison), .max = 3},
 	{"Username", PT_STR, PF_STORE, .off = X(username), .max = DOT1X_TEXT_MAX},
+	{"Password", PT_STR, PF_STORE | PF_SECRET, .off = X(password), .max = DOT1X_TEXT_MAX},
+	{"Domain", PT_STR, PF_STORE, .off = X(domain), .max = DOT1X_TEXT_MAX},
+	{"ProtectedAccessCredential", PT_B64},
+	{"PACPassword", PT_STR, PF_STORE | PF_SECRET, .off = X(pac_password),
+		.max = DOT1X_TEXT_MAX},
+	{"PSK", PT_STR, PF_STORE | PF_SECRET, .off = X(psk), .max = DOT1X_TEXT_MAX},
 	{NULL},
 };
 
@@ -404,6 +406,14 @@ static enum wfault delete_user_profiles(struct call *c)
 	return WF_NONE;
 }
 
+/* The system's firmware must be able to take them. SPEC: provisioning.md 4 WIFI 4 */
+static enum wfault service_put(struct call *c)
+{
+	const struct xml_node *share = xml_child(c->body, "UEFIWiFiProfileShareEnabled");
+	bool on = share && strcmp(share->text, "true") == 0;
+	return on && !boot_shares_wifi(c->d) ? WF_SCHEMA : WF_NONE;
+}
+
 #define W(field) offsetof(struct wifi, field)
 static const struct prop service_props[] = {
 	PROPS_SERVICE(
@@ -433,4 +443,5 @@ const struct class_def class_wifi_service = {
 	.present = wifi_present,
 	.part = PART_WIFI,
 	.can_put = true,
+	.put = service_put,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PXE_TIMEOUT_MAX 86400
+#define ENABLED         2
 #define NO_DOT1X                                                                                   \
 	{                                                                                          \
 		.protocol = UINT_UNSET, .comparison = UINT_UNSET, .client_cert = -1, .ca_cert = -1 \
@@ -22,11 +23,14 @@ static const struct wired *wired_of(const struct device *d)
 	return part_read(d, PART_WIRED);
 }
 
+/* Once it is switched off its certificates may go. SPEC: maintenance.md 1 */
 bool wired_uses_cert(const struct device *d, int handle)
 {
 	const struct wired *w = wired_of(d);
-	return w->settings.x.client_cert == handle || w->settings.x.ca_cert == handle ||
-	       w->profile.x.client_cert == handle || w->profile.x.ca_cert == handle;
+	const struct dot1x *on = &w->settings.x, *old = &w->profile.x;
+	return (w->settings.enabled == ENABLED &&
+		       (on->client_cert == handle || on->ca_cert == handle)) ||
+	       (w->profile.enabled && (old->client_cert == handle || old->ca_cert == handle));
 }
 
 /* ---- IPS_IEEE8021xSettings ------------------------------------------------------------------- */
@@ -138,7 +142,7 @@ static const struct prop profile_props[] = {
 	[P_CA] = {"ServerCertificateIssuer", PT_REF, 0, .value = ca_cert},
 	TEXT("ServerCertificateName", PF_HIDE_EMPTY, FX(server)),
 	{"ServerCertificateNameComparison", PT_UINT, PF_STORE | PF_HIDE_EMPTY,
-		.off = FX(comparison), .max = 3},
+		.off = FX(comparison), .max = 1},
 	TEXT("Username", PF_HIDE_EMPTY, FX(username)),
 	{NULL},
 };

@@ -116,10 +116,16 @@ static const struct {
 		":1:17: remote_access.home_domains: ", "only with state: on"},
 	{"remote_access: {state: on, servers: [{address: mps}]}\n",
 		":1:17: remote_access.state: ", "never calls"},
-	{"remote_access: {state: on, home_domains: [a.example], servers: [{address: 10.0.0.1}]}\n",
+	{"remote_access: {state: on, home_domains: [a.example], servers: [{address: mps}]}\n",
+		":1:17: remote_access.state: ", "calls no server"},
+	{"remote_access: {state: on, home_domains: [a.example], servers: [{address: 10.0.0.1}], "
+	 "policies: [{trigger: user, servers: [10.0.0.1]}]}\n",
 		":1:66: remote_access.servers[0].address: ", "needs cn"},
+	{"remote_access: {state: on, home_domains: [a.example], servers: [{address: m, place: "
+	 "inside}], policies: [{trigger: user, servers: [m]}]}\n",
+		":1:122: remote_access.policies[0].servers: ", "place: outside"},
 	{"remote_access: {state: on, home_domains: [-], servers: [{address: m, auth: "
-	 "certificate}]}\n",
+	 "certificate}], policies: [{trigger: user, servers: [m]}]}\n",
 		":1:57: remote_access.servers[0]: ", "needs root_file"},
 };
 
