@@ -13,6 +13,7 @@
 #include "common/base/secret.h"
 #include "common/conf/profile.h"
 #include "common/crypto/seal.h"
+#include "common/directory/lookup.h"
 #include "common/pki/domain.h"
 #include "common/pki/provcert.h"
 #include "ctl/command.h"
@@ -168,6 +169,19 @@ static int check_ca(const struct conf *conf, struct error *err)
 	return 0;
 }
 
+/* Each server, one login each; a refused one ends it, so that no account gets locked. */
+static int check_directory(const struct conf *conf, struct error *err)
+{
+	struct directory_link *link;
+	int rc = 0;
+	directory_init();
+	TRY(directory_link_new(&link, err));
+	for (uint32_t i = 0; rc == 0 && i < conf->directory.n_servers; i++)
+		rc = directory_try(link, &conf->directory, i, err);
+	directory_link_free(link);
+	return rc;
+}
+
 int command_config_check(const struct command_line *line, const struct conf *conf)
 {
 	static const struct {
@@ -175,7 +189,7 @@ int command_config_check(const struct command_line *line, const struct conf *con
 		conf_check_fn fn;
 	} checks[] = {{"profiles", check_profiles}, {"key-encryption keys", check_keks},
 		{"provisioning certificates", check_provisioning}, {"bus keys", check_bus_keys},
-		{"certificate authority", check_ca}};
+		{"certificate authority", check_ca}, {"directory", check_directory}};
 	json_t *findings = json_array();
 	bool good = true;
 	for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {

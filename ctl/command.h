@@ -84,6 +84,7 @@ int command_profile_schema(const struct command_line *line, const struct conf *c
 int command_profile_show(const struct command_line *line, const struct conf *conf);
 int command_rules_check(const struct command_line *line, const struct conf *conf);
 int command_rules_explain(const struct command_line *line, const struct conf *conf);
+int command_directory_sid(const struct command_line *line, const struct conf *conf);
 int command_ca_init(const struct command_line *line, const struct conf *conf);
 int command_ca_show(const struct command_line *line, const struct conf *conf);
 int command_ca_serve(const struct command_line *line, const struct conf *conf);

@@ -94,6 +94,11 @@ static const struct command commands[] = {
 	{"rules explain", "UUID | --hello FILE [ADDRESS]",
 		"which rule decides about a device, and why the others do not", 0, 2,
 		OPT_JSON | OPT_HELLO, true, command_rules_explain},
+	{"directory sid", "NAME",
+		"the SID of a user or group (CORP\\Group, group@domain, NAME, DN), for acl.users "
+		"of "
+		"a profile",
+		1, 1, OPT_JSON, true, command_directory_sid},
 	{"ca init", "", "make root and issuing CA in ca.dir", 0, 0, OPT_JSON, true,
 		command_ca_init},
 	{"ca show", "", "the CA's certificates and counts", 0, 0, OPT_JSON, true, command_ca_show},

@@ -124,7 +124,8 @@ static json_t *device_json(const struct store_device *d)
 		{"result", d->res}, {"cert_fp", d->cert_fp}, {"cert_serial", d->cert_serial},
 		{"realm", d->realm}, {"tls_profile", d->tlsp}, {"dns_suffix", d->suffix},
 		{"setup_cert_fp", d->setup_fp}, {"tags", d->tags}, {"wave", d->wave},
-		{"told", d->told}, {"inventory", d->inv}, {"differences", d->diff}};
+		{"told", d->told}, {"host_dn", d->host_dn}, {"host_groups", d->host_groups},
+		{"inventory", d->inv}, {"differences", d->diff}};
 	const struct {
 		const char *key;
 		uint64_t value;

@@ -6,6 +6,7 @@
 #include "common/base/codec.h"
 #include "common/base/uuid.h"
 #include "common/conf/rules.h"
+#include "common/directory/text.h"
 #include "ctl/command.h"
 #include "ctl/site.h"
 #include "proto/hello.h"
@@ -28,8 +29,13 @@ int command_rules_check(const struct command_line *line, const struct conf *conf
 		error_set(&err, E_CONFIG, "worker.rules_file is not set, and no FILE is given");
 		return command_fail(&err);
 	}
-	if (rules_load(&r, path, &err) < 0)
+	int rc = rules_load(&r, path, &err);
+	if (rc == 0)
+		rc = rules_check_directory(r, conf->directory.n_servers > 0, &err);
+	if (rc < 0) {
+		rules_free(r);
 		return command_fail(&err);
+	}
 	bool last = false;
 	for (size_t i = 0; i < rules_count(r); i++) {
 		const struct rule *x = rules_at(r, i);
@@ -39,7 +45,7 @@ int command_rules_check(const struct command_line *line, const struct conf *conf
 				x->name);
 		last |= !x->n_uuids && !x->uuids_file[0] && !x->n_subnets && !x->amt_from[0] &&
 			!x->amt_before[0] && !x->n_roots && !x->n_domains && !x->n_ous &&
-			!x->n_profiles && !x->n_sources;
+			!x->n_profiles && !x->n_sources && !x->n_groups;
 	}
 	printf("%zu rules, all good\n", rules_count(r));
 	rules_free(r);
@@ -99,7 +105,10 @@ static int read_record(
 	a->facts.amt = site_text(a->record, "amt");
 	a->facts.fqdn = site_text(a->record, "fqdn");
 	a->facts.profile = site_text(a->record, "profile");
-	a->facts.ou = site_text(a->record, "ou");
+	const char *dn = site_text(a->record, "host_dn");
+	a->facts.ou = *dn ? directory_parent(dn) : site_text(a->record, "ou");
+	if (*dn) /* else it was not asked, or knows no such computer */
+		a->facts.groups = site_text(a->record, "host_groups");
 	a->listed = *site_text(a->record, "told") != '\0';
 	if (a->listed)
 		a->facts.source = "import";

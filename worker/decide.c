@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/told.h"
 #include "common/conf/rules.h"
+#include "worker/directory/directory.h"
 #include "worker/session.h"
 #include "worker/worker.h"
 
@@ -58,6 +59,7 @@ enum decision session_decide(
 		.fqdn = a->fqdn,
 		.profile = a->profile,
 		.ou = a->ou,
+		.groups = a->host ? a->host->groups : NULL,
 		.source = a->source};
 	const struct rule *rule = rules_decide(s->w->rules, &facts);
 	arena_reset(&s->lists);

@@ -273,6 +273,29 @@ static void use_answer(struct session *s, const struct resolve_answer *told)
 	run_in_wave(s);
 }
 
+static const struct {
+	enum fail_class class;
+	const char *reason;
+} unresolved[] = {
+	[RESOLVE_WAIT] = {FAIL_ASK, "unknown_device"},
+	[RESOLVE_FAILED] = {FAIL_ASK, "resolve_failed"},
+	[RESOLVE_AWAY] = {FAIL_AD, "directory_away"},
+};
+
+/* What the directory said, for the record. */
+static void keep_host(struct session *s, const struct directory_computer *host)
+{
+	if (!host)
+		return;
+	if (host->swapped)
+		LOG_WARN("directory.swapped", KV_STR("uuid", s->uuid_text), KV_STR("dn", host->dn),
+			KV_STR("text", "its netbootGUID has the byte order of the text"));
+	free(s->host_dn);
+	free(s->host_groups);
+	s->host_dn = strdup(host->dn);
+	s->host_groups = strdup(host->groups);
+}
+
 static void on_resolved(const struct resolve_answer *a, void *arg)
 {
 	struct session *s = arg;
@@ -282,13 +305,15 @@ static void on_resolved(const struct resolve_answer *a, void *arg)
 	LOG_INFO("resolve", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
 		KV_STR("source", a->source), KV_STR("fqdn", a->fqdn), KV_STR("profile", a->profile),
 		KV_STR("reason", a->reason));
-	if (s->stopping)
+	if (s->stopping) {
 		session_release(s);
-	else if (a->result == RESOLVE_FOUND)
+		return;
+	}
+	keep_host(s, a->host);
+	if (a->result == RESOLVE_FOUND)
 		use_answer(s, a);
 	else
-		end_early(s, FAIL_ASK,
-			a->result == RESOLVE_WAIT ? "unknown_device" : "resolve_failed", a->reason);
+		end_early(s, unresolved[a->result].class, unresolved[a->result].reason, a->reason);
 }
 
 /* The name may have moved since the setup; the rest of the answer is for setup. A device of which
@@ -320,7 +345,8 @@ static void ask(struct session *s, resolve_cb cb)
 		.hello_len = s->hello_len,
 		.amt = s->ck.amt,
 		.told = s->told,
-		.kind = s->kind};
+		.kind = s->kind,
+		.host = s->kind == JOB_SETUP && s->w->rules && rules_ask_directory(s->w->rules)};
 	s->life = LIFE_RESOLVE;
 	struct resolve_question *q = resolve_ask(s->w->resolver, &facts, cb, s);
 	if (q) /* NULL: answered already, and the session may be gone */

@@ -66,6 +66,7 @@ enum fail_class {
 	FAIL_QUARANTINE, /* as MANUAL, and the device is quarantined */
 	FAIL_ASK,        /* parked; asked again by itself (nobody knows the device yet) */
 	FAIL_CA,         /* parked until the authority's next poll */
+	FAIL_AD,         /* parked until the directory is asked again */
 };
 
 enum session_ending { END_FINISH, END_FAIL, END_RELEASE };
@@ -145,6 +146,8 @@ struct session {
 	char args[JOB_ARGS_MAX + 1]; /* of an upkeep job */
 	bool kicked;                 /* an operator has let it go on */
 	char *told;                  /* by an operator's list: common/base/told.h; NULL = nothing */
+	/* Of the computer object, when the directory was asked: NULL = it was not; "" = none. */
+	char *host_dn, *host_groups;
 	char tags[RULE_TAGS_TEXT_MAX], wave[RULE_NAME_MAX + 1]; /* of the rule; "" = none */
 	bool extends;         /* setup: ask for more time only, then give the job back */
 	uint64_t extended_ms; /* what the device has given */

@@ -36,6 +36,8 @@ static void session_free(struct session *s)
 	buf_free(&s->csr_info);
 	free(s->hello_raw);
 	free(s->told);
+	free(s->host_dn);
+	free(s->host_groups);
 	explicit_bzero(s, sizeof *s);
 	free(s);
 }
@@ -163,6 +165,10 @@ static void record_visit(struct session *s, struct record *r)
 	add(r, "setup_fp3", s->device.fp3);
 	add(r, "tags", s->tags);
 	add(r, "wave", s->wave);
+	if (s->host_dn && s->host_groups) { /* the directory was asked */
+		set(r, "host_dn", s->host_dn);
+		set(r, "host_groups", s->host_groups);
+	}
 	if (s->marks.dirty) {
 		marks_text(&s->marks, r->marks);
 		set(r, "marks", r->marks);
@@ -279,11 +285,18 @@ static int end_parked(struct session *s, const struct store_lease *who, struct s
 	struct record *r, struct error *err)
 {
 	const struct conf_waits *w = &s->w->conf->worker.waits;
-	bool ca = s->failure.class == FAIL_CA;
-	struct store_park p = {.why = ca ? "ca" : "manual",
-		.poll_ms = ca                             ? w->ca_poll_ms
-			   : s->failure.class == FAIL_ASK ? w->resolve_retry_ms
-							  : STORE_NEVER,
+	const struct {
+		const char *why;
+		uint64_t poll_ms;
+	} waits[] = {
+		[FAIL_MANUAL] = {"manual", STORE_NEVER},
+		[FAIL_QUARANTINE] = {"manual", STORE_NEVER},
+		[FAIL_ASK] = {"manual", w->resolve_retry_ms},
+		[FAIL_CA] = {"ca", w->ca_poll_ms},
+		[FAIL_AD] = {"ad", w->resolve_retry_ms},
+	};
+	struct store_park p = {.why = waits[s->failure.class].why,
+		.poll_ms = waits[s->failure.class].poll_ms,
 		.err = s->failure.reason,
 		.txt = s->failure.text,
 		.step = s->row->name,

@@ -165,6 +165,11 @@ static int load_rules(struct worker *w, struct error *err)
 	const char *path = w->conf->worker.rules_file;
 	if (path[0])
 		TRY(rules_load(&fresh, path, err));
+	int rc = fresh ? rules_check_directory(fresh, w->conf->directory.n_servers > 0, err) : 0;
+	if (rc < 0) {
+		rules_free(fresh);
+		return rc;
+	}
 	rules_free(w->rules);
 	w->rules = fresh;
 	return 0;
@@ -180,6 +185,8 @@ int worker_reload(struct worker *w, struct error *err)
 	}
 	profile_set_free(&w->profiles); /* sessions hold theirs */
 	w->profiles = fresh;
+	if (w->directory)
+		directory_reload(w->directory);
 	return 0;
 }
 
@@ -197,6 +204,17 @@ static int check_trace(const struct conf *conf, struct error *err)
 	return 0;
 }
 
+static int open_resolver(struct worker *w, struct error *err)
+{
+	const struct conf *conf = w->conf;
+	if (conf->directory.n_servers) {
+		TRY(directory_open(
+			&w->directory, connector_loop(w->connector), &conf->directory, err));
+		connector_at_stop(w->connector, directory_stop, w->directory);
+	}
+	return resolver_open(&w->resolver, &conf->worker, w->connector, w->directory, err);
+}
+
 static int open_parts(struct worker *w, struct error *err)
 {
 	const struct conf *conf = w->conf;
@@ -209,10 +227,11 @@ static int open_parts(struct worker *w, struct error *err)
 	TRY(open_ca(w, err));
 	if (conf->worker.odca_roots[0])
 		TRY(odca_load(&w->odca, conf->worker.odca_roots, err));
+	directory_init();
 	TRY(connector_start(&w->connector, w->loop, err));
 	TRY(w->ca_ops->open(&w->ca, connector_loop(w->connector), conf, err));
 	connector_at_stop(w->connector, stop_ca, w);
-	TRY(resolver_open(&w->resolver, &conf->worker, w->connector, err));
+	TRY(open_resolver(w, err));
 	return hooks_open(
 		&w->hooks, w->loop, &conf->worker.hooks, w->connector, w->store, w->owner, err);
 }
@@ -248,6 +267,7 @@ void worker_close(struct worker *w)
 	boot_timer_close(&w->tick, on_tick_closed);
 	connector_stop(w->connector);
 	resolver_close(w->resolver);
+	directory_close(w->directory);
 	rules_free(w->rules);
 	hooks_close(w->hooks);
 	device_env_close(&w->env);

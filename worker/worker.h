@@ -21,6 +21,7 @@
 #include "worker/ca/ca.h"
 #include "worker/connector.h"
 #include "worker/device.h"
+#include "worker/directory/directory.h"
 #include "worker/hook/notice.h"
 #include "worker/resolve/resolve.h"
 
@@ -36,6 +37,7 @@ struct worker {
 	struct store *store;
 	const char *owner; /* bus id of this process: owner in the store */
 	struct connector *connector;
+	struct directory *directory; /* NULL = none is configured */
 	struct resolver *resolver;
 	struct rules *rules; /* NULL without worker.rules_file */
 	struct hooks *hooks;

@@ -228,11 +228,52 @@ static int check_keys_and_ca(
 	return 0;
 }
 
+/* "host", "host:port" or "[v6]:port". */
+static bool is_server(const char *text)
+{
+	const char *v6 = strchr(text, ']'), *colon = strchr(v6 ? v6 : text, ':');
+	size_t host = colon ? (size_t)(colon - text) : strlen(text);
+	return host > 0 && !strpbrk(text, "/@ ") && (text[0] == '[') == (v6 != NULL) &&
+	       (!colon || is_number(colon + 1, 65535));
+}
+
+static int check_directory(const struct conf *c, const struct yaml_marks *marks, struct error *err)
+{
+	const struct conf_directory *d = &c->directory;
+	const struct {
+		const char *key, *value, *says;
+	} needed[] = {
+		{"directory.ca_file", d->ca_file,
+			"needed: a PEM file with the root of the servers' certificates"},
+		{"directory.base", d->base, "needed: a DN such as DC=corp,DC=example,DC=com"},
+		{"directory.user", d->user, "needed: name@domain, DOMAIN\\name, or a DN"},
+		{"directory.password_file", d->password_file, "needed: a file with mode 0600"},
+	};
+	char path[YAML_PATH_MAX];
+	for (uint32_t i = 0; i < d->n_servers; i++) {
+		snprintf(path, sizeof path, "directory.servers[%u]", i);
+		if (!is_server(d->servers[i]))
+			return yaml_error_at(marks, path, err,
+				"\"%.64s\" must be HOST or HOST:PORT without ldaps://; it is "
+				"always "
+				"LDAPS",
+				d->servers[i]);
+	}
+	for (size_t i = 0; d->n_servers && i < sizeof needed / sizeof needed[0]; i++)
+		if (!needed[i].value[0])
+			return yaml_error_at(marks, needed[i].key, err, "%s", needed[i].says);
+	if (d->base[0] && !strchr(d->base, '='))
+		return yaml_error_at(marks, "directory.base", err,
+			"\"%.64s\" is not a DN such as DC=corp,DC=example,DC=com", d->base);
+	return 0;
+}
+
 int conf_check(const struct conf *c, const struct yaml_marks *marks, struct error *err)
 {
 	TRY(check_redis(c, marks, err));
 	TRY(check_bus(c, marks, err));
 	TRY(check_listener(c, marks, err));
 	TRY(check_worker(c, marks, err));
-	return check_keys_and_ca(c, marks, err);
+	TRY(check_keys_and_ca(c, marks, err));
+	return check_directory(c, marks, err);
 }

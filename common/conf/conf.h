@@ -19,12 +19,13 @@
 struct buf;
 struct error;
 
-#define CONF_TEXT_MAX      256 /* names, addresses, URLs, with NUL */
-#define CONF_PATH_MAX      512 /* file names, with NUL */
-#define CONF_ADDRESSES_MAX 16  /* listening sockets of one listener */
-#define CONF_PROXIES_MAX   64  /* balancers that may speak the PROXY protocol */
-#define CONF_BROKERS_MAX   16  /* brokers of one site */
-#define CONF_CHAINS_MAX    16  /* provisioning certificates of one site */
+#define CONF_TEXT_MAX        256 /* names, addresses, URLs, with NUL */
+#define CONF_PATH_MAX        512 /* file names, with NUL */
+#define CONF_ADDRESSES_MAX   16  /* listening sockets of one listener */
+#define CONF_PROXIES_MAX     64  /* balancers that may speak the PROXY protocol */
+#define CONF_BROKERS_MAX     16  /* brokers of one site */
+#define CONF_CHAINS_MAX      16  /* provisioning certificates of one site */
+#define CONF_DIRECTORIES_MAX 8   /* directory servers of one site */
 
 enum conf_log_level {
 	CONF_LOG_DEBUG,
@@ -174,6 +175,16 @@ struct conf_ca {
 	char crl_url[CONF_TEXT_MAX];
 };
 
+/* A directory that speaks LDAP as Active Directory does: names, OUs, groups. SPEC: directory.md */
+struct conf_directory {
+	char servers[CONF_DIRECTORIES_MAX][CONF_TEXT_MAX]; /* host or host:port, LDAPS; in order */
+	uint32_t n_servers;                                /* 0 = no directory */
+	char ca_file[CONF_PATH_MAX];                       /* PEM: what the servers' ends at */
+	char base[CONF_TEXT_MAX];                          /* DN below which it is searched */
+	char user[CONF_TEXT_MAX];                          /* name@domain, DOMAIN\name, or a DN */
+	char password_file[CONF_PATH_MAX];
+};
+
 struct conf_test {
 	bool trace_header;           /* SPEC: ruling 56 */
 	char crashes[CONF_PATH_MAX]; /* worker/crash.h; only with trace_header; "" = none */
@@ -190,6 +201,7 @@ struct conf {
 	struct conf_worker worker;
 	struct conf_keys keys;
 	struct conf_ca ca;
+	struct conf_directory directory;
 	struct conf_test test;
 };
 

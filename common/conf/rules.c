@@ -55,6 +55,7 @@ static const cyaml_schema_field_t rule_rows[] = {
 	ROW_LIST(T, ous, &ou_entry),
 	ROW_LIST(T, profiles, &name_entry),
 	ROW_LIST(T, sources, &name_entry),
+	ROW_LIST(T, groups, &ou_entry),
 	ROW_TEXT(T, profile),
 	ROW_TEXT(T, ou),
 	ROW_LIST(T, tags, &name_entry),
@@ -105,6 +106,16 @@ static int bad(const struct yaml_marks *m, size_t i, const char *key, struct err
 	return yaml_error_at(m, path, err, "\"%.80s\" %s", value, text);
 }
 
+static bool is_source(const char *text)
+{
+	static const char *const sources[] = {
+		"import", "table", "hook", "directory", "reverse-dns"};
+	for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++)
+		if (strcmp(text, sources[i]) == 0)
+			return true;
+	return false;
+}
+
 static int check_lists(
 	const struct rule *r, size_t i, const struct yaml_marks *m, struct error *err)
 {
@@ -137,10 +148,17 @@ static int check_lists(
 	}
 	for (uint32_t k = 0; k < r->n_sources; k++) {
 		snprintf(key, sizeof key, "sources[%u]", k);
-		if (strcmp(r->sources[k], "table") && strcmp(r->sources[k], "hook") &&
-			strcmp(r->sources[k], "reverse-dns") && strcmp(r->sources[k], "import"))
-			return bad(m, i, key, err, "is not one of import, table, hook, reverse-dns",
+		if (!is_source(r->sources[k]))
+			return bad(m, i, key, err,
+				"is not one of import, table, hook, directory, reverse-dns",
 				r->sources[k]);
+	}
+	for (uint32_t k = 0; k < r->n_groups; k++) {
+		snprintf(key, sizeof key, "groups[%u]", k);
+		if (strpbrk(r->groups[k], "\\@\t\n") && !strchr(r->groups[k], '='))
+			return bad(m, i, key, err,
+				"has a domain: write the group's name alone, or its DN",
+				r->groups[k]);
 	}
 	return 0;
 }
@@ -416,11 +434,53 @@ static bool misses_source(const struct question *q)
 		known(q->facts->source) ? q->facts->source : "nobody");
 }
 
+/* Whether a line of the groups has this name or this DN. */
+static bool has_group(const char *groups, const char *wanted)
+{
+	size_t len = strlen(wanted);
+	for (const char *p = groups; *p; p += strcspn(p, "\t\n"), p += *p != '\0')
+		if (strcspn(p, "\t\n") == len && strncasecmp(p, wanted, len) == 0)
+			return true;
+	return false;
+}
+
+static bool misses_group(const struct question *q)
+{
+	const struct rule *r = q->rule;
+	if (r->n_groups == 0)
+		return false;
+	for (uint32_t k = 0; q->facts->groups && k < r->n_groups; k++)
+		if (has_group(q->facts->groups, r->groups[k]))
+			return false;
+	return SAY(q, "groups: %s",
+		q->facts->groups ? "it is in none of them"
+				 : "not known before the directory is asked");
+}
+
+bool rules_ask_directory(const struct rules *r)
+{
+	for (size_t i = 0; i < r->doc.n_rules; i++)
+		if (r->doc.rules[i].n_ous || r->doc.rules[i].n_groups)
+			return true;
+	return false;
+}
+
+int rules_check_directory(const struct rules *r, bool configured, struct error *err)
+{
+	for (size_t i = 0; i < r->doc.n_rules && !configured; i++)
+		ENSURE(!r->doc.rules[i].n_groups, err, E_CONFIG,
+			"rule %s asks for groups: fill in the section directory of the "
+			"configuration",
+			r->doc.rules[i].name);
+	return 0;
+}
+
 const char *rules_misfit(
 	const struct rules *r, size_t i, const struct rule_facts *facts, char *out, size_t out_len)
 {
 	static bool (*const conditions[])(const struct question *q) = {misses_uuid, misses_subnet,
-		misses_amt, misses_root, misses_domain, misses_ou, misses_profile, misses_source};
+		misses_amt, misses_root, misses_domain, misses_ou, misses_profile, misses_source,
+		misses_group};
 	const struct question q = {r, i, &r->doc.rules[i], facts, out, out_len};
 	for (size_t k = 0; k < sizeof conditions / sizeof conditions[0]; k++)
 		if (conditions[k](&q))

@@ -45,8 +45,10 @@ struct rule {
 	uint32_t n_ous;
 	char profiles[RULE_LIST_MAX][RULE_NAME_MAX + 1]; /* that a source told */
 	uint32_t n_profiles;
-	char sources[RULE_LIST_MAX][RULE_NAME_MAX + 1]; /* import, table, hook, reverse-dns */
+	char sources[RULE_LIST_MAX][RULE_NAME_MAX + 1]; /* import, table, hook, ... */
 	uint32_t n_sources;
+	char groups[RULE_LIST_MAX][RULE_OU_MAX + 1]; /* of the directory: name or DN */
+	uint32_t n_groups;
 	/* decision; "" = as the source said */
 	char profile[RULE_NAME_MAX + 1];
 	char ou[RULE_OU_MAX + 1];
@@ -69,6 +71,7 @@ struct rule_facts {
 	const char *const *roots; /* hex of the hashes of the Hello, lower case */
 	size_t n_roots;
 	const char *fqdn, *profile, *ou, *source; /* what a source told */
+	const char *groups; /* of the directory: lines "sAMAccountName<TAB>DN"; "" = none */
 };
 
 /** Load and check a file. @return 0; E_CONFIG "FILE:LINE:COLUMN: key: ..."; -errno; -ENOMEM */
@@ -76,6 +79,12 @@ int rules_load(struct rules **out, const char *path, struct error *err);
 
 /** NULL is allowed. */
 void rules_free(struct rules *r);
+
+/** Whether a rule looks at what only the directory may know: OUs, groups. */
+bool rules_ask_directory(const struct rules *r);
+
+/** Refuse conditions on groups where no directory is configured. @return 0; E_CONFIG */
+int rules_check_directory(const struct rules *r, bool configured, struct error *err);
 
 /** Rules in their order. */
 size_t rules_count(const struct rules *r);

@@ -186,6 +186,15 @@ static const cyaml_schema_field_t ca_rows[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t directory_rows[] = {
+	ROW_LIST(struct conf_directory, servers, &text_entry),
+	ROW_TEXT(struct conf_directory, ca_file),
+	ROW_TEXT(struct conf_directory, base),
+	ROW_TEXT(struct conf_directory, user),
+	ROW_TEXT(struct conf_directory, password_file),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t test_rows[] = {
 	ROW_BOOL(struct conf_test, trace_header),
 	ROW_TEXT(struct conf_test, crashes),
@@ -203,6 +212,7 @@ static const cyaml_schema_field_t conf_rows[] = {
 	ROW_SECTION(struct conf, worker, worker_rows),
 	ROW_SECTION(struct conf, keys, keys_rows),
 	ROW_SECTION(struct conf, ca, ca_rows),
+	ROW_SECTION(struct conf, directory, directory_rows),
 	ROW_SECTION(struct conf, test, test_rows),
 	CYAML_FIELD_END,
 };

@@ -305,6 +305,8 @@ static const struct field_row device_rows[] = {
 	DEV("tags", FIELD_TEXT, tags),
 	DEV("told", FIELD_TEXT, told),
 	DEV("wave", FIELD_TEXT, wave),
+	DEV("host_dn", FIELD_TEXT, host_dn),
+	DEV("host_groups", FIELD_TEXT, host_groups),
 	DEV("cert_end", FIELD_U64, cert_end_ms),
 	DEV("inv", FIELD_TEXT, inv),
 	DEV("diff", FIELD_TEXT, diff),

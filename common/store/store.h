@@ -76,7 +76,7 @@ struct store_blob {
 
 /* One field of a device record to set; value.len 0 deletes it. Settable: fqdn profile ou amt port
  * cert_fp cert_serial ad_dn realm tlsp seen12 setup_fp setup_fp3 suffix audit pw_tries tags wave
- * cert_end inv diff marks renew_before told;
+ * cert_end inv diff marks renew_before told host_dn host_groups;
  * rehello
  * ("auto" = a Hello after done starts a new generation without approval); unconf ("1" = we
  * unconfigured it ourselves: same; cleared by the next generation, and by a finish that does not
@@ -114,10 +114,12 @@ struct store_device {
 	const char *tags; /* words, separated by spaces */
 	const char *told; /* by an operator's list: common/base/told.h */
 	const char *wave;
-	uint64_t cert_end_ms; /* notAfter of its certificate */
-	const char *inv;      /* newest inventory: lines "class.property<TAB>value" */
-	const char *marks;    /* hashes of secrets that the device was given: worker/marks.h */
-	const char *diff;     /* newest comparison: lines "class<TAB>property<TAB>have<TAB>want" */
+	const char *host_dn;     /* the computer object in the directory, as last asked */
+	const char *host_groups; /* its groups: lines "sAMAccountName<TAB>DN" */
+	uint64_t cert_end_ms;    /* notAfter of its certificate */
+	const char *inv;         /* newest inventory: lines "class.property<TAB>value" */
+	const char *marks;       /* hashes of secrets that the device was given: worker/marks.h */
+	const char *diff; /* newest comparison: lines "class<TAB>property<TAB>have<TAB>want" */
 	struct store_blob dek, sec_cur, sec_prev, sec_pend;
 	struct store_blob sec_give; /* passwords that an operator gave; gone after setup or adopt */
 };

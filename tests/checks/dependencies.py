@@ -20,6 +20,7 @@ ALLOWED = {
     "common/net": ["common/base"],
     "common/bus": ["common/base", "common/net", "proto"],
     "common/store": ["common/base", "common/net", "common/conf"],
+    "common/directory": ["common/base", "common/conf", "common/net"],
     "listener": ["common", "proto"],
     "broker": ["common", "proto"],
     "worker": ["common", "proto"],

@@ -199,7 +199,7 @@ int site_setup(void **state)
 	w.env.n_certs = 1;
 	assert_int_equal(devcert_ca_new(&w.device_ca, &pki.ca, 1, &err), 0);
 	assert_int_equal(connector_start(&w.connector, &loop, &err), 0);
-	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, &err), 0);
+	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, NULL, &err), 0);
 	assert_int_equal(fake_device_start(&dev, &loop, &pki), 0);
 	uuid_parse(&dev.uuid, UUID_TEXT);
 	conf.worker.device_port = net_addr_port(&dev.addr);

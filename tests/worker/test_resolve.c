@@ -95,7 +95,7 @@ static void test_told(void **state)
 	static struct conf_worker table = {.default_profile = "default"};
 	write_file("told.csv", "uuid,fqdn\n" UUID_A ",table.example.com\n");
 	snprintf(table.devices_file, sizeof table.devices_file, "%s", path);
-	assert_int_equal(resolver_open(&r, &table, NULL, &err), 0);
+	assert_int_equal(resolver_open(&r, &table, NULL, NULL, &err), 0);
 	struct resolve_facts facts = {.told = "by\timport\nfqdn\tlist.example.com\nou\tOU=x\n"};
 	uuid_parse(&facts.uuid, UUID_A);
 	assert_null(resolve_ask(r, &facts, on_told, NULL));
@@ -261,7 +261,7 @@ static struct asked run_hook(const char *mood, enum conf_hook_mode mode, uint32_
 	setenv("MUSTER_HOOK_OUT", out_path, 1);
 	assert_int_equal(uv_loop_init(&loop), 0);
 	assert_int_equal(connector_start(&c, &loop, &err), 0);
-	assert_int_equal(resolver_open(&r, &conf.worker, c, &err), 0);
+	assert_int_equal(resolver_open(&r, &conf.worker, c, NULL, &err), 0);
 	struct resolve_facts f = facts();
 	assert_non_null(resolve_ask(r, &f, on_answer, &x));
 	RUN_UNTIL(&loop, x.done, 20000);
@@ -365,7 +365,7 @@ static void test_nobody(void **state)
 	snprintf(conf.worker.devices_file, sizeof conf.worker.devices_file, "%s", path);
 	assert_int_equal(uv_loop_init(&loop), 0);
 	assert_int_equal(connector_start(&c, &loop, &err), 0);
-	assert_int_equal(resolver_open(&r, &conf.worker, c, &err), 0);
+	assert_int_equal(resolver_open(&r, &conf.worker, c, NULL, &err), 0);
 	assert_null(resolve_ask(r, &f, on_answer, &x));
 	assert_true(x.done);
 	assert_int_equal(x.a.result, RESOLVE_WAIT);

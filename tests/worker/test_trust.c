@@ -135,7 +135,7 @@ static void hook_says(const char *pin)
 	snprintf(conf.worker.hook.command, sizeof conf.worker.hook.command, "%s", path);
 	conf.worker.devices_file[0] = '\0';
 	resolver_close(w.resolver);
-	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, NULL), 0);
+	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, NULL, NULL), 0);
 	profile()->tls.setup_trust = PROFILE_TRUST_PINNED;
 	visit();
 	unlink(path);
@@ -165,7 +165,7 @@ static void test_pinned(void **state)
 	assert_int_equal(dev.n_requests, 0);
 	conf = keep;
 	resolver_close(w.resolver);
-	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, NULL), 0);
+	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, NULL, NULL), 0);
 }
 
 /* Two chains: the device refuses the first with an alert about certificates, the next one fits. All

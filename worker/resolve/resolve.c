@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One question at a time walks the sources: table, hook, reverse DNS. See resolve.h. */
+/* One question at a time walks the sources: table, hook or directory, reverse DNS. See resolve.h.
+ */
 #include "worker/resolve/resolve.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include "common/base/told.h"
 #include "common/conf/conf.h"
 #include "worker/connector.h"
+#include "worker/directory/directory.h"
 #include "worker/hook/hook.h"
 #include "worker/resolve/hook_text.h"
 #include "worker/resolve/rdns.h"
@@ -22,8 +24,9 @@
 struct resolver {
 	const struct conf_worker *conf;
 	struct connector *connector;
-	struct table *table;     /* NULL without devices_file */
-	struct hook_pool *hooks; /* connector thread; NULL without a hook */
+	struct table *table;         /* NULL without devices_file */
+	struct hook_pool *hooks;     /* connector thread; NULL without a hook */
+	struct directory *directory; /* connector thread; NULL without one */
 };
 
 /* Travels to the connector and back with everything that it needs. */
@@ -34,6 +37,8 @@ struct resolve_question {
 	struct resolve_facts facts;
 	struct resolve_answer answer;
 	struct rdns_query dns;
+	struct directory_query *host; /* made when the directory is asked */
+	bool named;                   /* by a source that answers at once */
 	char amt[64];
 	uint8_t hello[];
 };
@@ -90,26 +95,114 @@ static void question_free(struct work *w)
 {
 	struct resolve_question *q = (struct resolve_question *)w;
 	explicit_bzero(&q->answer, sizeof q->answer);
+	free(q->host);
 	free(q);
 }
 
-/* Connector thread. */
-static void dns_done(struct rdns_query *dns)
+/* ---- the directory. Connector thread ----------------------------------------------------------
+ */
+
+/* It was asked and there is no answer to go on with. */
+static void directory_failed(struct resolve_question *q, const struct directory_query *h)
 {
-	struct resolve_question *q = dns->arg;
+	bool answered = h->rc == E_STATE || h->rc == E_LIMIT;
+	q->answer = (struct resolve_answer){
+		.source = "directory", .result = answered ? RESOLVE_FAILED : RESOLVE_AWAY};
+	snprintf(
+		q->answer.reason, sizeof q->answer.reason, "%.*s", RESOLVE_REASON_MAX, h->err.text);
+}
+
+static void use_place(struct resolve_question *q, const struct directory_query *h)
+{
+	struct resolve_answer *a = &q->answer;
+	a->host = &h->found;
+	if (!a->ou[0])
+		snprintf(a->ou, sizeof a->ou, "%s", directory_parent(h->found.dn));
+}
+
+/* Beside another source. */
+static void place_done(struct directory_query *h)
+{
+	struct resolve_question *q = h->arg;
+	if (h->rc == 0 || h->rc == -ENOENT)
+		use_place(q, h);
+	else
+		directory_failed(q, h);
 	connector_finish(q->r->connector, &q->work);
 }
 
-/* Connector thread: the next source after the hook. */
+static void ask_directory(
+	struct resolve_question *q, const char *fqdn, void (*done)(struct directory_query *h))
+{
+	if (!q->host)
+		q->host = malloc(sizeof *q->host);
+	if (!q->host) {
+		q->answer = (struct resolve_answer){.source = "directory",
+			.result = RESOLVE_AWAY,
+			.reason = "no memory to ask the directory"};
+		connector_finish(q->r->connector, &q->work);
+		return;
+	}
+	*q->host = (struct directory_query){
+		.uuid = q->facts.uuid, .groups = q->facts.host, .done = done, .arg = q};
+	snprintf(q->host->fqdn, sizeof q->host->fqdn, "%s", fqdn);
+	directory_ask(q->r->directory, q->host);
+}
+
+/* A source has answered; rules may want to know more. */
+static void answered(struct resolve_question *q)
+{
+	if (q->answer.result == RESOLVE_FOUND && q->facts.host && q->r->directory)
+		ask_directory(q, q->answer.fqdn, place_done);
+	else
+		connector_finish(q->r->connector, &q->work);
+}
+
+/* ---- the sources. Connector thread ------------------------------------------------------------
+ */
+
+static void dns_done(struct rdns_query *dns)
+{
+	answered(dns->arg);
+}
+
 static void ask_dns(struct resolve_question *q)
 {
 	q->dns.arg = q;
 	if (!q->r->conf->reverse_dns || rdns_start(&q->dns, connector_loop(q->r->connector),
 						&q->facts.address, &q->answer, dns_done) < 0)
-		connector_finish(q->r->connector, &q->work);
+		answered(q);
 }
 
-/* Connector thread. A hook that has an opinion ends the question, also when it failed: a name from
+/* As a source of names. One that cannot be asked ends the question: what it would have said must
+ * not be replaced by a name from DNS. */
+static void directory_done(struct directory_query *h)
+{
+	struct resolve_question *q = h->arg;
+	struct resolve_answer *a = &q->answer;
+	if (h->rc == -ENOENT && a->result == RESOLVE_FOUND) {
+		answered(q); /* by an operator's list */
+		return;
+	}
+	if (h->rc == -ENOENT) {
+		ask_dns(q);
+		return;
+	}
+	if (h->rc < 0) {
+		directory_failed(q, h);
+	} else {
+		*a = (struct resolve_answer){.source = "directory",
+			.result = h->found.fqdn[0] ? RESOLVE_FOUND : RESOLVE_WAIT};
+		snprintf(a->fqdn, sizeof a->fqdn, "%s", h->found.fqdn);
+		use_place(q, h);
+		if (!a->fqdn[0])
+			snprintf(a->reason, sizeof a->reason,
+				"%.160s has no dNSHostName that can be used", h->found.dn);
+	}
+	connector_finish(q->r->connector, &q->work);
+}
+
+/* A hook that has an opinion ends the question, also when it failed: a name from
  * DNS must not replace what the operator's program would have said. */
 static void hook_done(const struct hook_outcome *outcome, void *arg)
 {
@@ -117,10 +210,9 @@ static void hook_done(const struct hook_outcome *outcome, void *arg)
 	const struct conf_hook *conf = &q->r->conf->hook;
 	q->answer = (struct resolve_answer){.source = "hook"};
 	hook_text_judge(&q->answer, !conf->url[0] && conf->mode == CONF_HOOK_ARGS, outcome);
-	connector_finish(q->r->connector, &q->work);
+	answered(q);
 }
 
-/* Connector thread. */
 static void ask_hook(struct resolve_question *q)
 {
 	char uuid[UUID_TEXT_LEN + 1];
@@ -130,18 +222,24 @@ static void ask_hook(struct resolve_question *q)
 	json_decref(told);
 }
 
-/* Connector thread. */
 static void question_start(struct connector *c, struct work *w)
 {
 	(void)c;
 	struct resolve_question *q = (struct resolve_question *)w;
-	if (q->r->hooks)
+	if (q->named)
+		answered(q);
+	else if (q->r->hooks)
 		ask_hook(q);
+	else if (q->r->directory)
+		ask_directory(q, "", directory_done);
 	else
 		ask_dns(q);
 }
 
-/* Session thread: the profile is still to be filled in. */
+/* ---- the session's thread ---------------------------------------------------------------------
+ */
+
+/* The profile is still to be filled in. */
 static void conclude(struct resolver *r, struct resolve_answer *a)
 {
 	if (a->result != RESOLVE_FOUND || a->profile[0])
@@ -168,7 +266,9 @@ static void nobody_knows(const struct resolver *r, struct resolve_answer *a)
 	a->source = "nobody";
 	snprintf(a->reason, sizeof a->reason,
 		"unknown device: not in the table%s%s; add it, it is asked for again by itself",
-		r->hooks ? ", no answer of the hook" : ", no hook",
+		r->hooks       ? ", no answer of the hook"
+		: r->directory ? ", not in the directory"
+			       : ", no hook",
 		r->conf->reverse_dns ? ", no name in reverse DNS" : "");
 }
 
@@ -187,7 +287,7 @@ static bool told_find(const char *text, struct resolve_answer *a)
 }
 
 /* The sources that answer at once. A list names a device for its setup; in upkeep it stands behind
- * table and hook, which follow a name that moves, but before reverse DNS. */
+ * table, hook and directory, which follow a name that moves, but before reverse DNS. */
 static bool known_here(struct resolver *r, const struct resolve_facts *facts,
 	struct resolve_answer *a, struct error *err)
 {
@@ -196,7 +296,7 @@ static bool known_here(struct resolver *r, const struct resolve_facts *facts,
 		return true;
 	if (r->table && table_find(r->table, &facts->uuid, a, err))
 		return true;
-	return !setup && !r->hooks && told_find(facts->told, a);
+	return !setup && !r->hooks && !r->directory && told_find(facts->told, a);
 }
 
 struct resolve_question *resolve_ask(
@@ -207,12 +307,14 @@ struct resolve_question *resolve_ask(
 	bool known = known_here(r, facts, &a, &err);
 	if (err.code)
 		LOG_WARN("resolve.table", KV_STR("error", err.text));
-	struct resolve_question *q = NULL;
-	if (!known && (r->hooks || r->conf->reverse_dns))
-		q = calloc(1, sizeof *q + facts->hello_len);
+	bool asks = known ? facts->host && r->directory
+			  : r->hooks || r->directory || r->conf->reverse_dns;
+	struct resolve_question *q = asks ? calloc(1, sizeof *q + facts->hello_len) : NULL;
 	if (!q) {
 		if (!known)
 			nobody_knows(r, &a);
+		else if (asks) /* rules must not decide as if it were in no group */
+			a.result = RESOLVE_AWAY;
 		conclude(r, &a);
 		cb(&a, arg);
 		explicit_bzero(&a, sizeof a);
@@ -229,8 +331,13 @@ struct resolve_question *resolve_ask(
 	q->facts.hello = q->hello;
 	snprintf(q->amt, sizeof q->amt, "%s", facts->amt ? facts->amt : "");
 	q->facts.amt = q->amt;
-	q->facts.told = NULL; /* it has been asked */
-	nobody_knows(r, &q->answer);
+	q->facts.told = NULL; /* it has been asked, or is: */
+	q->named = known;
+	if (known)
+		q->answer = a;
+	else if (facts->kind == JOB_SETUP || r->hooks || !told_find(facts->told, &q->answer))
+		nobody_knows(r, &q->answer);
+	explicit_bzero(&a, sizeof a);
 	connector_submit(r->connector, &q->work);
 	return q;
 }
@@ -247,12 +354,13 @@ static void stop_hooks(void *arg)
 }
 
 int resolver_open(struct resolver **out, const struct conf_worker *conf, struct connector *c,
-	struct error *err)
+	struct directory *directory, struct error *err)
 {
 	struct resolver *r = calloc(1, sizeof *r);
 	ENSURE(r, err, -ENOMEM, "no memory for the resolver");
 	r->conf = conf;
 	r->connector = c;
+	r->directory = directory;
 	int rc = 0;
 	if (conf->devices_file[0])
 		rc = table_open(&r->table, conf->devices_file, err);

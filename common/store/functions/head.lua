@@ -45,7 +45,8 @@ end
 local SETTABLE = { fqdn = 1, profile = 1, ou = 1, amt = 1, port = 1, cert_fp = 1, cert_serial = 1,
 	ad_dn = 1, realm = 1, tlsp = 1, seen12 = 1, setup_fp = 1, setup_fp3 = 1, suffix = 1, audit = 1,
 	pw_tries = 1, rehello = 1, unconf = 1, dek = 1, tags = 1, wave = 1,
-	cert_end = 1, inv = 1, diff = 1, marks = 1, renew_before = 1, addr = 1, src = 1, told = 1 }
+	cert_end = 1, inv = 1, diff = 1, marks = 1, renew_before = 1, addr = 1, src = 1, told = 1,
+	host_dn = 1, host_groups = 1 }
 
 -- Pairs name, value from args[first] on. Checked before anything is written.
 local function fields_check(dev, args, first)

@@ -81,6 +81,13 @@ static void test_errors_name_their_place(void **state)
 			"f:1:18: worker.hooks.retry_min_s: ", "above"},
 		{"keys: {kek_current: a/b}\n", "f:1:8: keys.kek_current: ", "id of a key"},
 		{"ca: {crl_url: 'https://x'}\n", "f:1:6: ca.crl_url: ", "http://"},
+		{"directory: {servers: ['ldaps://dc1']}\n",
+			"f:1:23: directory.servers[0]: ", "HOST:PORT"},
+		{"directory: {servers: ['dc1:0x1']}\n", "f:1:23: ", "HOST:PORT"},
+		{"directory: {servers: [dc1]}\n", "f:1:1: directory.ca_file: ", "needed"},
+		{"directory: {servers: [dc1], ca_file: x, base: corp.example}\n",
+			"f:1:1: directory.user: ", "needed"},
+		{"directory: {base: corp.example}\n", "f:1:13: directory.base: ", "DC=corp"},
 		{"test: {trace_header: true}\n", "f:1:8: test.trace_header: ", "0.0.0.0:9971"},
 		{"- a\n", "f:1:1: ", "must be a section"},
 	};
