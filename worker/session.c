@@ -482,6 +482,7 @@ static void on_begun(const struct store_job *job, const struct store_device *dev
 	use_record(s, dev);
 	s->attempt = job->tries;
 	s->kicked = job->kicked != 0;
+	s->approved = job->approved != 0;
 	if (open_secrets(s, dev, &why) < 0)
 		end_early(s, FAIL_MANUAL, "sealed", why.text);
 	else

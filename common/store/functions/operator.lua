@@ -28,6 +28,10 @@ local function cancel(keys, args)
 		call('HSET', dev, 'state', 'cancelled', 'end_ms', int(now))
 	elseif call('HGET', dev, 'job') == args[1] then
 		call('HSET', dev, 'state', j[4])
+		if not j[5] then -- its Hello is refused, and so is the address that it came from
+			call('HSET', dev, 'end_ms', int(now), 'src', call('HGET', dev, 'addr'))
+			call('HDEL', dev, 'win', 'ext')
+		end
 	end
 	upkeep_failed(job, args[2], j[5], j[6], 'cancelled', now)
 	call('HDEL', dev, 'quar', 'quar_ms')
@@ -35,17 +39,22 @@ local function cancel(keys, args)
 	return 0
 end
 
+-- What an operator lets go on by a kick, and how the job says so. Kicked for another reason, a job may
+-- still come to wait for one of these.
+local LETS_GO = { approval = 'approved', wave = 'kicked' }
+
 -- args: job uuid who addr('' = keep)
 local function kick(keys, args)
 	local job, dev = keys[1], keys[2]
-	local j = call('HMGET', job, 'st', 'dev', 'f')
+	local j = call('HMGET', job, 'st', 'dev', 'f', 'err', 'back', 'k', 'gen', 'cr')
+	local quar = call('HEXISTS', dev, 'quar') == 1
 	if not j[1] or j[2] ~= args[2] then
 		return MISSING
 	elseif j[1] == 'done' or j[1] == 'cancelled' or j[1] == 'leased' then
 		return STATE
 	elseif call('HGET', dev, 'job') ~= args[1] then
 		return STATE -- the device has a newer job
-	elseif args[4] == '' and call('HEXISTS', dev, 'quar') == 1 then
+	elseif args[4] == '' and quar then
 		return QUARANTINED
 	end
 	local now = now_ms()
@@ -55,7 +64,14 @@ local function kick(keys, args)
 		call('HSET', job, 'try', 0, 'lost', 0)
 		call('HDEL', job, 'fi')
 	end
-	call('HSET', job, 'st', 'ready', 'f', fence, 'kicked', 1) -- an operator has looked at it
+	call('HSET', job, 'st', 'ready', 'f', fence)
+	if not quar and LETS_GO[j[4]] then
+		call('HSET', job, LETS_GO[j[4]], 1)
+	end
+	if j[5] and not j[6] then -- a device in service said Hello: only now it is taken out of it
+		call('HDEL', job, 'back')
+		generation_open(dev, j[7], j[8])
+	end
 	call('ZADD', keys[3], int(now), args[1])
 	call('HSET', dev, 'state', 'active')
 	if args[4] ~= '' then
