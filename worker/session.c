@@ -427,8 +427,10 @@ static void use_record(struct session *s, const struct store_device *dev)
 	if (s->kind != JOB_SETUP)
 		use_identity(s, dev);
 	struct net_addr addr;
+	char host[NET_ADDR_TEXT_MAX];
 	uint16_t port = (uint16_t)s->w->conf->worker.device_port;
-	if (dev->addr[0] && net_addr_from_host(&addr, dev->addr, port, NULL) == 0)
+	const char *where = job_arg(s->args, "addr", host, sizeof host) ? host : dev->addr;
+	if (where[0] && net_addr_from_host(&addr, where, port, NULL) == 0)
 		s->device.addr = addr;
 	s->tlsp_known = tls_profile_parse(&s->tlsp, dev->tlsp) == 0;
 	s->device.seen12 = strcmp(dev->seen12, "1") == 0;
