@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/store/store_wave.h"
+#include "ctl/args.h"
 #include "ctl/command.h"
 #include "ctl/selector.h"
 
@@ -88,10 +89,10 @@ static int read_word(struct wave_words *w, const char *word, struct error *err)
 		size_t len = strlen(numbers[i].name);
 		if (strncmp(word, numbers[i].name, len) != 0)
 			continue;
-		char *end;
-		unsigned long n = strtoul(word + len, &end, 10);
-		ENSURE(!*end && end != word + len && n <= NUMBER_MAX, err, E_CONFIG,
-			"%.40s: a number up to %d", word, NUMBER_MAX);
+		unsigned long n;
+		TRY(args_number(word, word + len, NUMBER_MAX, &n, err));
+		ENSURE(n > 0 || numbers[i].number != &w->rules.in_flight, err, E_CONFIG,
+			"in-flight=0: such a wave never runs; at least 1");
 		*numbers[i].number = (uint32_t)n;
 		return 0;
 	}
@@ -156,10 +157,10 @@ static int create(struct site *s, const char *name, const struct wave_words *w,
 }
 
 /* NAME KIND LIMIT... for SELECTOR [with ARG...] */
-static int read_line(const struct command_line *line, struct wave_words *w, struct selector *which,
-	char args[static JOB_ARGS_MAX + 1], struct error *err)
+static int read_line(const struct command_line *line, const struct conf *conf, struct wave_words *w,
+	struct selector *which, char args[static JOB_ARGS_MAX + 1], struct error *err)
 {
-	size_t at = 2, used = 0, len = 0;
+	size_t at = 2, used = 0;
 	TRY(check_name(line->args[0], err));
 	bool known = job_kind_parse(&w->rules.kind, line->args[1]) == 0;
 	bool setup = known && w->rules.kind == JOB_SETUP;
@@ -177,11 +178,8 @@ static int read_line(const struct command_line *line, struct wave_words *w, stru
 	ENSURE(at + 1 < line->n_args, err, E_CONFIG,
 		"which devices? ... for all, or for tag=lab state=done");
 	TRY(selector_parse(which, line->args + at + 1, line->n_args - at - 1, &used, err));
-	for (at += 1 + used; at < line->n_args && len < JOB_ARGS_MAX; at++)
-		len += (size_t)snprintf(
-			args + len, JOB_ARGS_MAX + 1 - len, "%s%s", len ? " " : "", line->args[at]);
-	ENSURE(len <= JOB_ARGS_MAX, err, E_CONFIG, "at most %d bytes of arguments", JOB_ARGS_MAX);
-	return 0;
+	at += 1 + used;
+	return args_read(w->rules.kind, line->args + at, line->n_args - at, false, conf, args, err);
 }
 
 int command_wave_create(const struct command_line *line, const struct conf *conf)
@@ -193,7 +191,7 @@ int command_wave_create(const struct command_line *line, const struct conf *conf
 	size_t n = 0;
 	struct wave_words w = {
 		.rules = {.args = args, .in_flight = IN_FLIGHT, .stop_permille = STOP_PERMILLE}};
-	if (read_line(line, &w, &which, args, &err) < 0)
+	if (read_line(line, conf, &w, &which, args, &err) < 0)
 		return command_fail(&err);
 	int rc = site_open(&s, conf, &err);
 	if (rc == 0)

@@ -32,7 +32,7 @@ MISTAKES = {
     "rules: [{name: a, subnet: []}]": "did you mean \"subnets\"?",
     "rules: [{name: 'a b'}]": ":1:10: rules[0].name: \"a b\" is not a name",
     "rules: [{name: a, roots: [xyz]}]": "is not the begin of a hash",
-    "rules: [{name: a, sources: [ldap]}]": "is not one of import, table, hook, reverse-dns",
+    "rules: [{name: a, sources: [ldap]}]": "is not one of import, table, hook, directory, reverse-dns",
     "rules: [{name: a, uuids_file: /absent}]": "/absent",
     "rules: []": "no rules",
 }
@@ -65,6 +65,9 @@ class Rules(harness.SiteTest):
     def records(self):
         return {r["uuid"]: r for r in map(json.loads, filter(None, self.site.muster("device", "export", "--json").split("\n")))}
 
+    def wait_reason(self, uuid, reason):
+        self.wait(lambda: [j["reason"] for j in self.jobs("waiting") if j["device"] == uuid] == [reason], 60, f"{uuid} to wait: {reason}")
+
     def explain(self, uuid):
         return json.loads(self.site.muster("rules", "explain", uuid, "--json"))
 
@@ -93,6 +96,11 @@ class Rules(harness.SiteTest):
         # The operator lists one that waits; the rules are read again, and the device is asked for again by itself.
         (self.dir / "uuids").write_text(lost["device"] + "\n")
         self.site.reload()
+        self.site.muster("job", "kick", lost["device"])
+        # That kick was for another reason: it lets the device go on neither without the wave nor without approval.
+        self.wait_reason(lost["device"], "no_wave")
+        self.site.muster("wave", "create", "first", "setup")
+        self.wait_reason(lost["device"], "wave")
         self.site.muster("job", "kick", lost["device"])
         self.wait(lambda: self.records()[lost["device"]]["state"] == "done", 60, "the listed device to be done")
         done = self.records()
