@@ -47,6 +47,16 @@ int args_profile(const struct conf *conf, const char *name, struct error *err)
 	return rc;
 }
 
+int args_rules(const struct rules *r, const struct conf *conf, struct error *err)
+{
+	for (size_t i = 0; i < rules_count(r); i++) {
+		const struct rule *x = rules_at(r, i);
+		if (x->profile[0] && args_profile(conf, x->profile, err) < 0)
+			return error_prefix(err, "rule %s", x->name);
+	}
+	return 0;
+}
+
 int args_number(const char *word, const char *text, unsigned long max, unsigned long *out,
 	struct error *err)
 {

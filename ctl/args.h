@@ -9,6 +9,7 @@
 #include "common/base/err.h"
 #include "common/base/job_kind.h"
 #include "common/conf/conf.h"
+#include "common/conf/rules.h"
 
 /**
  * Check the words and join them into the text that the job carries.
@@ -22,6 +23,9 @@ int args_read(enum job_kind kind, char *const *words, size_t n_words, bool one,
 
 /** Whether there is a profile of this name, good for use. @return 0; E_CONFIG */
 int args_profile(const struct conf *conf, const char *name, struct error *err);
+
+/** Whether every profile that the rules name is there. @return 0; E_CONFIG names the rule */
+int args_rules(const struct rules *r, const struct conf *conf, struct error *err);
 
 /** A number written as nothing but digits. @return 0; E_CONFIG with the word */
 int args_number(const char *word, const char *text, unsigned long max, unsigned long *out,

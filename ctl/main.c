@@ -104,7 +104,7 @@ static const struct command commands[] = {
 	{"ca show", "", "the CA's certificates and counts", 0, 0, OPT_JSON, true, command_ca_show},
 	{"ca serve", "", "issue certificates on ca.socket (muster node starts it)", 0, 0, 0, true,
 		command_ca_serve},
-	{"cert check", "CHAIN.pem",
+	{"cert check", "CHAIN.pem --key KEY.pem [--password-file FILE] [--domain SUFFIX]",
 		"check a provisioning certificate against the rules of the firmware", 1, 1,
 		OPT_JSON | OPT_KEY | OPT_PASSWORD_FILE | OPT_DOMAIN, false, command_cert_check},
 	{"keys new", "", "make the keys that the configuration names and that do not exist yet", 0,

@@ -7,6 +7,7 @@
 #include "common/base/uuid.h"
 #include "common/conf/rules.h"
 #include "common/directory/text.h"
+#include "ctl/args.h"
 #include "ctl/command.h"
 #include "ctl/site.h"
 #include "proto/hello.h"
@@ -32,6 +33,8 @@ int command_rules_check(const struct command_line *line, const struct conf *conf
 	int rc = rules_load(&r, path, &err);
 	if (rc == 0)
 		rc = rules_check_directory(r, conf->directory.n_servers > 0, &err);
+	if (rc == 0)
+		rc = args_rules(r, conf, &err);
 	if (rc < 0) {
 		rules_free(r);
 		return command_fail(&err);

@@ -257,8 +257,12 @@ static void use_answer(struct session *s, const struct resolve_answer *told)
 	}
 	const struct profile *p = profile_set_find(&s->w->profiles, a->profile);
 	if (!p) {
-		snprintf(text, sizeof text, "%s names profile \"%.100s\", which is not in %.120s",
-			a->source, a->profile, s->w->conf->worker.profiles_dir);
+		bool by_rule = strcmp(a->profile, told->profile) != 0; /* else its source said so */
+		snprintf(text, sizeof text,
+			"%s names profile \"%.100s\", which is not in %.120s: see muster %s",
+			by_rule ? "its rule" : a->source, a->profile,
+			s->w->conf->worker.profiles_dir,
+			by_rule ? "rules explain" : "profile list");
 		end_early(s, FAIL_ASK, "no_profile", text);
 		return;
 	}

@@ -29,6 +29,8 @@ MISTAKES = {
     "rules: [{name: a}, {name: a}]": ":1:21: rules[1].name: \"a\" is the name of an earlier rule",
     "rules: [{name: a, uuids: [abc]}]": ":1:27: rules[0].uuids[0]: \"abc\" is not a UUID",
     "rules: [{name: a, amt_from: new}]": ":1:19: rules[0].amt_from: \"new\" is not a release",
+    "rules: [{name: a, amt_from: 16.0, amt_before: 12.0}]": "rules[0].amt_from: \"16.0\" is not below amt_before",
+    "rules: [{name: a, profile: office}]": "rule a: there is no profile \"office\"",
     "rules: [{name: a, subnet: []}]": "did you mean \"subnets\"?",
     "rules: [{name: 'a b'}]": ":1:10: rules[0].name: \"a b\" is not a name",
     "rules: [{name: a, roots: [xyz]}]": "is not the begin of a hash",
