@@ -24,17 +24,20 @@ local function cancel(keys, args)
 		'txt', args[4])
 	call('HDEL', job, 'pl', 'ck')
 	call('EXPIRE', job, KEEP_S)
-	if not j[4] then
-		call('HSET', dev, 'state', 'cancelled', 'end_ms', int(now))
-	elseif call('HGET', dev, 'job') == args[1] then
-		call('HSET', dev, 'state', j[4])
-		if not j[5] then -- its Hello is refused, and so is the address that it came from
-			call('HSET', dev, 'end_ms', int(now), 'src', call('HGET', dev, 'addr'))
+	if call('HGET', dev, 'job') == args[1] then -- else the device has a newer job, and its state from that
+		call('HSET', dev, 'state', j[4] or 'cancelled')
+		call('HDEL', dev, 'quar', 'quar_ms')
+		if not j[5] then
+			call('HSET', dev, 'end_ms', int(now))
+		end
+		if j[4] and not j[5] then -- its Hello is refused, and so is the address that it came from
+			call('HSET', dev, 'src', call('HGET', dev, 'addr'))
 			call('HDEL', dev, 'win', 'ext')
 		end
 	end
-	upkeep_failed(job, args[2], j[5], j[6], 'cancelled', now)
-	call('HDEL', dev, 'quar', 'quar_ms')
+	if j[1] ~= 'dead' then -- else that was when it died
+		upkeep_failed(job, args[2], j[5], j[6], 'cancelled', now)
+	end
 	event(keys[9], 'cancel', args[1], args[2], args[3], fence, args[4])
 	return 0
 end

@@ -513,17 +513,16 @@ int model_cancel(struct model *m, int job, int dev, const char *text)
 	SET(j->txt, text);
 	j->expires = true;
 	move(j, LIST_NONE, 0);
-	if (!j->back[0])
-		SET(d->state, "cancelled");
-	else if (d->job == job)
-		SET(d->state, j->back);
-	if (!j->back[0] || (!j->kind && d->job == job))
+	m->n_events++;
+	if (d->job != job) /* an old dead one */
+		return 0;
+	SET(d->state, j->back[0] ? j->back : "cancelled");
+	if (!j->kind)
 		d->end_ms = m->now;
-	if (j->back[0] && !j->kind && d->job == job)
+	if (!j->kind && j->back[0])
 		SET(d->src, d->addr); /* not where the refused Hello came from */
 	d->quar[0] = '\0';
 	d->quar_ms = -1;
-	m->n_events++;
 	return 0;
 }
 

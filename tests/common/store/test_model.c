@@ -455,6 +455,10 @@ static void op_operator(struct run *r)
 	struct model *m = &r->model;
 	int dev = (int)rnd(r, MODEL_DEVICES);
 	int job = m->devs[dev].job >= 0 ? m->devs[dev].job : m->n_jobs - 1;
+	for (int i = 0; chance(r, 20) && i < m->n_jobs;
+		i++) /* an old one of the device that died */
+		if (m->jobs[i].dev == dev && m->jobs[i].list == LIST_DEAD)
+			job = i;
 	const char *uuid = m->devs[dev].uuid;
 	struct store *s = r->site.store;
 	if (job < 0)
