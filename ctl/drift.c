@@ -206,24 +206,6 @@ static struct tally tally_of(json_t *rows)
 	return t;
 }
 
-/* "class TAB property TAB is TAB want" as people read it. */
-static void show_line(const char *line, size_t len)
-{
-	const char *part[4] = {line};
-	int at = 1;
-	size_t lens[4] = {0};
-	for (size_t i = 0; i <= len && at <= 4; i++) {
-		if (i < len && line[i] != '\t')
-			continue;
-		lens[at - 1] = (size_t)(line + i - part[at - 1]);
-		if (at < 4)
-			part[at] = i < len ? line + i + 1 : line + len;
-		at++;
-	}
-	printf("    %.*s.%.*s: %.*s -> %.*s\n", (int)lens[0], part[0], (int)lens[1], part[1],
-		(int)lens[2], part[2], (int)lens[3], part[3]);
-}
-
 static void show(json_t *rows)
 {
 	json_t *row;
@@ -242,7 +224,7 @@ static void show(json_t *rows)
 		for (; *diff; n++) {
 			size_t len = strcspn(diff, "\n");
 			if (n < SHOW_LINES)
-				show_line(diff, len);
+				command_print_line(diff, len);
 			diff += len + (diff[len] == '\n');
 		}
 		if (n > SHOW_LINES)
@@ -384,9 +366,9 @@ static bool unmoved(json_t *planned, json_t *rows)
 		if (answered && strcmp(hex, site_text(was, "digest")) == 0)
 			continue;
 		n_moved++;
-		fprintf(stderr, "muster: %s %s %s %s\n", site_text(was, "device"),
+		fprintf(stderr, "muster: %s %s %s%s\n", site_text(was, "device"),
 			site_text(was, "fqdn"),
-			answered ? "differs in other settings than planned" : "gives no answer:",
+			answered ? "differs in other settings than planned" : "gives no answer: ",
 			answered ? "" : site_text(row, "error"));
 	}
 	return n_moved == 0;

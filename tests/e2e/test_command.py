@@ -64,6 +64,13 @@ class Decode(unittest.TestCase):
                 done = muster(*args)
                 self.assertEqual(done.returncode, 64, done.stderr)
                 self.assertTrue(done.stderr)
+        self.assertIn("there is device list, device show", muster("device", "nonsense").stderr)
+        helped = muster("wave", "create", "--help")
+        self.assertEqual(helped.returncode, 0)
+        for word in ("canary=N", "in-flight=N", "subnet=", "profile=NAME", "--json"):
+            self.assertIn(word, helped.stdout)
+        self.assertNotIn("wave start", helped.stdout)
+        self.assertIn("wave remove NAME", muster("wave", "--help").stdout)
         self.assertRegex(muster("version").stdout, r"^muster \d")
         self.assertIn("device show", muster("--help").stdout)
 

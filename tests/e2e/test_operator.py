@@ -4,6 +4,7 @@
 service, and what people do about it, leaves the device in service."""
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
 import uuid as uuids
@@ -14,6 +15,7 @@ from test_hello import send
 DEVICES = 4
 NOBODY = "00000000-0000-4000-8000-000000000000"
 KIOSK = "extends: default\nfeatures: {web_ui: true}\nrehello: auto\n"
+STAFF = "extends: default\nacl: {users: [{name: staff, role: inventory, password: {source: random}}]}\n"
 
 
 class Operator(harness.SiteTest):
@@ -23,7 +25,7 @@ class Operator(harness.SiteTest):
         folder = tempfile.TemporaryDirectory(prefix="muster-operator-")
         cls.addClassCleanup(folder.cleanup)
         cls.dir = pathlib.Path(folder.name)
-        cls.SITE = {"devices": DEVICES, "seed": 3, "workers": 1, "profiles": {"kiosk": KIOSK},
+        cls.SITE = {"devices": DEVICES, "seed": 3, "workers": 1, "profiles": {"kiosk": KIOSK, "staff": STAFF},
                     "conf": {"worker": {"max_attempts": 1}, "broker": {"cooldown_s": 0}}}
         super().setUpClass()
         try:
@@ -127,6 +129,7 @@ class Operator(harness.SiteTest):
         held = self.record(uuid, "--reveal")
         self.assertEqual({k: held.get(k) for k in kept}, {k: before.get(k) for k in kept})
         self.refused("job", "open", "check", uuid, says="it has a live job (setup, waiting)")
+        self.refused("plan", uuid, says="1 without an answer")
         self.site.muster("job", "cancel", uuid)
         after = self.record(uuid, "--reveal")
         self.assertEqual({k: after.get(k) for k in kept}, {k: before.get(k) for k in kept})
@@ -139,7 +142,49 @@ class Operator(harness.SiteTest):
         self.assertEqual(self.job("check", uuid, "with", f"addr={elsewhere}"), ("dead", "changed_hands"))
         self.assertEqual(self.record(uuid)["address"], there)
         self.assertEqual(self.job("check", uuid), ("done", ""))
-        self.site.muster("dead", "drop", uuid, check=False)
+        # The dead one is still listed, and can be dropped: the device has a newer job.
+        lost = [j["job"] for j in self.dead() if j["uuid"] == uuid]
+        self.refused("job", "kick", lost[0], says="the device has a newer one")
+        self.refused("job", "kick", uuid, says="is done: open a new one")
+        self.assertIn(f"dropped job {lost[0]}", self.site.muster("dead", "drop", uuid))
+        self.refused("dead", "drop", uuid, says="no dead job")
+        self.assertEqual(self.record(uuid)["state"], "done")
+
+    def test_lists_and_filters(self):
+        uuid = self.uuids[3]
+        for args, says in ((("device", "list", "-s", "nonsense"), "one of active, done"), (("psk", "list", "-s", "nonsense"), "free, fresh, used"),
+                           (("job", "list", "-s", "cancelled"), "one of ready"), (("events", "nonsense"), "not a UUID"),
+                           (("profile", "show", "default", "--for", "nonsense"), "not a UUID"), (("wave", "show", "none"), "no wave"),
+                           (("device", "show", NOBODY), "is known")):
+            self.refused(*args, says=says)
+        self.assertEqual(self.job("maintain", uuid, "with", "profile=staff"), ("done", ""))
+        newest = json.loads(self.site.muster("job", "list", "-n", "2", "--json"))
+        every = json.loads(self.site.muster("job", "list", "--json"))
+        self.assertEqual(newest, sorted(every, key=lambda j: j["job"], reverse=True)[:2])
+        self.assertRegex(self.site.muster("job", "list"), r"^JOB +DEVICE +KIND +STATE")
+        shown, record = self.site.muster("device", "show", uuid, "--reveal"), self.record(uuid, "--reveal")
+        self.assertEqual(record["profile"], "staff")
+        self.assertTrue(record["secrets"])
+        for name, secret in record["secrets"].items():
+            self.assertRegex(shown, rf"(?m)^{name} +" + re.escape(secret))
+        self.assertRegex(shown, r"(?m)^cert_end +in \d+ d$")
+        self.assertNotIn("\t", shown)
+        self.assertRegex(shown, r"(?m)^    AMT_\w+\.\w*: .*-> ")
+        self.assertRegex(self.site.muster("job", "show", uuid), r"(?m)^created +\d+ s ago$")
+        self.assertEqual(self.job("maintain", uuid, "with", "profile=default"), ("done", ""))
+
+    def test_wave_is_removed(self):
+        muster = self.site.muster
+        muster("wave", "create", "short", "inventory", "for", "all")
+        muster("wave", "start", "short")
+        self.refused("wave", "remove", "short", says="wave short runs")
+        self.wait(lambda: json.loads(muster("wave", "show", "short", "--json"))["state"] == "done", 60, "the wave")
+        self.assertRegex(muster("wave", "show", "short"), r"(?m)^started +\d+ s ago$")
+        muster("wave", "remove", "short")
+        self.refused("wave", "show", "short", says="no wave")
+        muster("wave", "create", "short", "inventory", "for", "all")
+        muster("wave", "remove", "short")
+        self.assertEqual(json.loads(muster("wave", "list", "--json")), [])
 
 
 if __name__ == "__main__":

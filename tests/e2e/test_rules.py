@@ -123,6 +123,12 @@ class Rules(harness.SiteTest):
             done = self.site.run("muster", "rules", "explain", "--hello", str(raw), "10.0.0.1", "--json", "--config",
                                  str(self.site_with(rules)))
             self.assertEqual(json.loads(done)["decision"]["rule"], "r")
+            # In hex, as decode takes it, too; the answer for people has the tags.
+            rules.write_text(f"rules: [{{name: r, roots: ['{root[:16]}'], tags: [vip, lab]}}]\n")
+            explain = ["muster", "rules", "explain", "--hello", str(file), "--config", str(self.site_with(rules))]
+            self.assertIn("tags vip lab", self.site.run(*explain))
+            with self.assertRaisesRegex(harness.SiteError, "nonsense"):
+                self.site.run(*explain, "nonsense")
             return
         self.skipTest("no Hello of version 3 among the first vectors")
 
