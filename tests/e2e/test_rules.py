@@ -97,6 +97,12 @@ class Rules(harness.SiteTest):
         self.wait(lambda: self.records()[asked["device"]]["state"] == "done", 60, "the approved device to be done")
         # The operator lists one that waits; the rules are read again, and the device is asked for again by itself.
         (self.dir / "uuids").write_text(lost["device"] + "\n")
+        rules = (self.dir / "rules.yaml").read_text()
+        (self.dir / "rules.yaml").write_text(rules.replace("profile: special", "profile: absent", 1))
+        self.site.reload()
+        self.wait_reason(lost["device"], "no_profile")
+        self.assertIn('its rule names profile "absent"', next(j for j in self.jobs("waiting") if j["device"] == lost["device"])["error"])
+        (self.dir / "rules.yaml").write_text(rules)
         self.site.reload()
         self.site.muster("job", "kick", lost["device"])
         # That kick was for another reason: it lets the device go on neither without the wave nor without approval.
