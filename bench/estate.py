@@ -178,11 +178,12 @@ class Site:
     """Keys, certificates, configuration, Redis and a node in one temporary folder."""
 
     def __init__(self, build, devices=1000, seed=1, listeners=2, brokers=1, workers=0, conf=None, profile=None,
-                 durability="strict", provisioning_bits=2048, strong_chain=False, profiles=None):
+                 durability="strict", provisioning_bits=2048, strong_chain=False, profiles=None, names=None):
         self.bin = pathlib.Path(build).resolve() / "bin"
         # Short: the path of a unix socket has at most 107 characters.
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="muster-"))
         self.devices, self.seed = devices, seed
+        self.names = names or (lambda text: text)  # what a test makes of the table of names
         self.usage = Usage()
         self.redis = self.node = None
         self.sims = []
@@ -239,8 +240,9 @@ class Site:
 
     def start(self, more_devices=""):
         """more_devices: further lines for the table of names, of estates with other seeds."""
-        (self.dir / "devices.csv").write_text(self.run("muster-sim", "devices", "--devices", str(self.devices), "--seed",
-                                                       str(self.seed), "--domain", DOMAIN, "--profile", "default") + more_devices)
+        table = self.run("muster-sim", "devices", "--devices", str(self.devices), "--seed", str(self.seed), "--domain", DOMAIN,
+                         "--profile", "default")
+        (self.dir / "devices.csv").write_text(self.names(table) + more_devices)
         self.muster("keys", "new")
         self.muster("ca", "init")
         self.start_redis()

@@ -6,6 +6,7 @@ Order: static checks, the clang build, the sanitizer build with all unit, wire, 
 replay tests, the thread sanitizer on what has threads, then the real programs end to end (release
 build). The last line is "N passed, N failed, N skipped"."""
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -18,9 +19,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 JOBS = str(os.cpu_count() or 2)
 # Test programs in which more than one thread runs: the connector's queue, the log's writer.
-THREADED = "^(worker_session|worker_resolve|base_log)$"
+THREADED = "^(worker_session|worker_resolve|worker_place|base_log)$"
 # unittest's line for a case that was skipped inside a program that passed.
 SKIPPED_CASE = re.compile(r"^(\w+) \(.*skipped ['\"](.*)['\"]$", re.M)
+# The longest end-to-end tests are begun first, so that none of them is left alone at the end.
+LONG = ("window", "crash", "mixed", "adopt", "hooks", "generations", "mutual_roots")
 
 
 class Tally:
@@ -38,15 +41,34 @@ class Tally:
             print("     " + text.strip()[-6000:].replace("\n", "\n     "), flush=True)
 
 
-def run(tally, name, command, **kwargs):
-    """One check: passes when the command exits 0, is skipped when it exits 77."""
+def execute(command):
+    """(state, seconds, output): passes when the command exits 0, is skipped when it exits 77."""
     start = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", stdin=subprocess.DEVNULL, **kwargs)
-    state = {0: "pass", 77: "skip"}.get(done.returncode, "fail")
-    tally.skipped += [f"{name}: {what}: {why}" for what, why in SKIPPED_CASE.findall(done.stdout)]
-    tally.add(name, state, time.monotonic() - start, "" if state == "pass" else done.stdout)
+                          errors="replace", stdin=subprocess.DEVNULL, check=False)
+    return {0: "pass", 77: "skip"}.get(done.returncode, "fail"), time.monotonic() - start, done.stdout
+
+
+def count(tally, name, state, seconds, output):
+    tally.skipped += [f"{name}: {what}: {why}" for what, why in SKIPPED_CASE.findall(output)]
+    tally.add(name, state, seconds, "" if state == "pass" else output)
     return state == "pass"
+
+
+def run(tally, name, command):
+    """One check."""
+    return count(tally, name, *execute(command))
+
+
+def run_side_by_side(tally, commands):
+    """{name: command}, as many at a time as there are cores, each in a network of its own: most of them wait most of the time.
+    Where there are no such networks, one after the other."""
+    alone = [sys.executable, str(ROOT / "tests/alone.py")]
+    lanes = int(JOBS) if subprocess.run([*alone, "true"], check=False).returncode == 0 else 1
+    with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+        futures = {pool.submit(execute, [*alone, *command] if lanes > 1 else command): name for name, command in commands.items()}
+        for future in concurrent.futures.as_completed(futures):
+            count(tally, futures[future], *future.result())
 
 
 def sources(*suffixes):
@@ -100,10 +122,10 @@ def e2e(tally, names):
     unknown = [name for name in names if not (ROOT / f"tests/e2e/test_{name}.py").exists()]
     if unknown:
         sys.exit(f"no such end-to-end test: {' '.join(unknown)}")
-    for file in sorted((ROOT / "tests/e2e").glob("test_*.py")):
-        if names and file.stem.removeprefix("test_") not in names:
-            continue
-        run(tally, f"e2e: {file.stem.removeprefix('test_')}", [sys.executable, str(file), "--build", "build/release"])
+    found = [file.stem.removeprefix("test_") for file in sorted((ROOT / "tests/e2e").glob("test_*.py"))]
+    found.sort(key=lambda name: name not in LONG)
+    run_side_by_side(tally, {f"e2e: {name}": [sys.executable, f"tests/e2e/test_{name}.py", "--build", "build/release"]
+                             for name in found if not names or name in names})
 
 
 def foreign(tally):

@@ -51,6 +51,7 @@ int checkpoint_pack(const struct checkpoint *ck, struct buf *out)
 	m.psk_next = (char *)ck->psk_next;
 	m.psk_sent = ck->psk_sent;
 	m.psk_tries = ck->psk_tries;
+	m.mebx = ck->mebx;
 	size_t len = muster__v1__checkpoint__get_packed_size(&m);
 	uint8_t *at = buf_reserve(out, len);
 	if (!at)
@@ -87,6 +88,7 @@ int checkpoint_unpack(struct checkpoint *ck, const void *data, size_t len)
 	text(ck->psk_next, sizeof ck->psk_next, m->psk_next);
 	ck->psk_sent = m->psk_sent;
 	ck->psk_tries = m->psk_tries;
+	ck->mebx = m->mebx;
 	ck->ca_state = m->ca_state;
 	ck->passwords_sent = m->passwords_sent;
 	ck->commits = m->commits;

@@ -21,6 +21,15 @@
 #define CHECKPOINT_REALM_MAX  127
 #define CHECKPOINT_SKIPPED    16
 
+/* commits of an unconfigure job */
+#define COMMITS_TOLD  1 /* the device may have been told to go */
+#define COMMITS_HEARD 2 /* and has said yes */
+
+/* The pending MEBx password: may the device have it? */
+#define MEBX_EARLIER 0 /* left by another job, which may have sent it */
+#define MEBX_MADE    1 /* by this job, and not sent */
+#define MEBX_SENT    2 /* it may have reached the device */
+
 struct checkpoint {
 	char fqdn[RESOLVE_FQDN_MAX + 1];
 	char profile[RESOLVE_PROFILE_MAX + 1];
@@ -33,7 +42,8 @@ struct checkpoint {
 	struct buf certificate; /* leaf DER */
 	char cert_handle[CHECKPOINT_HANDLE_MAX + 1];
 	bool passwords_sent;
-	uint32_t commits;
+	uint32_t commits; /* CommitChanges; of an unconfigure job: below */
+	uint32_t mebx;    /* below */
 	char amt[32];
 	char psk_next[PSK_PID_LEN + 1]; /* PID of the pair that SetTLSPSK installs; "" = none */
 	bool psk_sent;                  /* SetTLSPSK may have reached the device */

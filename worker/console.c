@@ -126,6 +126,14 @@ static bool ends_at(const struct console *c, X509 *root)
 	return issued_by(root, x);
 }
 
+bool console_ends_at(const struct console *c, const uint8_t *der, size_t len)
+{
+	X509 *root = d2i_X509(NULL, &der, (long)len);
+	bool it_does = root && ends_at(c, root);
+	X509_free(root);
+	return it_does;
+}
+
 static bool trusted(const struct console *c, const struct profile *p)
 {
 	bool found = false;

@@ -9,6 +9,10 @@
 #ifndef MUSTER_WORKER_CONSOLE_H
 #define MUSTER_WORKER_CONSOLE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "common/net/tls.h"
 
 struct conf_chain;
@@ -33,5 +37,8 @@ void console_free(struct console *c);
  * @return 0; E_CONFIG with what is wrong
  */
 int console_fits(const struct console *c, const struct profile *p, struct error *err);
+
+/** Whether the console's chain ends at this certificate. @param der,len of it; DER */
+bool console_ends_at(const struct console *c, const uint8_t *der, size_t len);
 
 #endif

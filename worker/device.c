@@ -3,6 +3,7 @@
 #include "worker/device.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,11 +153,21 @@ static SSL_CTX *device_ctx(struct device *d, struct error *err)
 	return rc < 0 ? NULL : *slot;
 }
 
+/* Three or four numbers. SPEC: wsman.md 2 */
+static bool is_release(const char *text)
+{
+	unsigned n[4];
+	char more;
+	int parts = sscanf(text, "%u.%u.%u.%u%c", &n[0], &n[1], &n[2], &n[3], &more);
+	return text[strspn(text, "0123456789.")] == '\0' && (parts == 3 || parts == 4);
+}
+
+/* Products differ in how they call themselves: the last word counts. */
 const char *device_amt_version(const struct device *d)
 {
-	static const char product[] = "Intel(R) Active Management Technology ";
-	size_t len = sizeof product - 1;
-	return strncmp(d->server, product, len) == 0 ? d->server + len : "";
+	const char *space = strrchr(d->server, ' ');
+	const char *last = space ? space + 1 : d->server;
+	return is_release(last) ? last : "";
 }
 
 const char *device_trouble_name(enum device_trouble trouble)

@@ -193,7 +193,8 @@ void device_tick(struct device *d, uint64_t now_ms);
 /** End for good; closed(arg) is called when the memory may go. */
 void device_close(struct device *d, void (*closed)(void *arg));
 
-/** Firmware version in the newest Server header, "12.0.67.1579"; "" when it says none. Lent. */
+/** Firmware version in the newest Server header, "12.0.67.1579" or "12.0.67": its last word; ""
+ * when that is none. Lent. */
 const char *device_amt_version(const struct device *d);
 
 /** "unreachable", "handshake", ... */

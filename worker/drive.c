@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "worker/crash.h"
 #include "worker/drive_int.h"
+#include "worker/passwords.h"
 
 static const char *verdict_name(enum verdict_kind kind)
 {
@@ -104,7 +105,7 @@ static void run_built(struct session *s)
 	else if (s->row->kind == KIND_LIST)
 		drive_enumerate(s);
 	else if (s->row->kind == KIND_STORE)
-		lease_step(s, STORE_SECRET_PROMOTE, 0);
+		lease_step(s, passwords_promotion(s), 0);
 }
 
 static void run_row(struct session *s)
@@ -219,6 +220,7 @@ void drive_verdict(struct session *s, struct verdict v)
 		at = plan_index(&plan_table[s->plan], (enum step_id)v.target);
 		if (at >= 0) {
 			enter(s, (size_t)at);
+			boot_timer_set_in(&s->timer, v.after_ms);
 			break;
 		}
 		session_set_failure(

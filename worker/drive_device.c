@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the device layer reports: connections, answers, faults, troubles. See drive.c. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,13 +153,19 @@ static void take_later_leaf(struct session *s, X509 *leaf, struct devcert_want *
 		KV_BOOL("ours", s->leaf_fault == DEVCERT_OK));
 }
 
-/* In service the certificate on record is known byte for byte: that its name is of yesterday, or
- * that it serves TLS alone, is for upkeep to mend. SPEC: maintenance.md 2, 5 */
+/* In service the certificate on record is known byte for byte, and this alone decides who it is:
+ * that it has ended, that its authority is not trusted any more, that its name is of yesterday, or
+ * that it serves TLS alone, is for upkeep to mend. SPEC: tls.md 8.1; maintenance.md 2, 5 */
 static void note_unfit(struct session *s, X509 *leaf)
 {
-	bool mended = s->leaf_fault == DEVCERT_WRONG_NAME || s->leaf_fault == DEVCERT_NO_CLIENTAUTH;
+	static const bool mended[DEVCERT_N_FAULTS] = {[DEVCERT_WRONG_ISSUER] = true,
+		[DEVCERT_EXPIRED] = true,
+		[DEVCERT_NOT_YET_VALID] = true,
+		[DEVCERT_NO_SERVERAUTH] = true,
+		[DEVCERT_WRONG_NAME] = true,
+		[DEVCERT_NO_CLIENTAUTH] = true};
 	s->o.unfit = DEVCERT_OK;
-	if (!mended || s->kind == JOB_SETUP)
+	if (!mended[s->leaf_fault] || s->kind == JOB_SETUP)
 		return;
 	s->o.unfit = s->leaf_fault;
 	X509_NAME_get_text_by_NID(
@@ -256,7 +263,7 @@ static bool on_credential(unsigned i, const char **user, const struct secret **p
 		list[n++] = cur;
 	if (prev)
 		list[n++] = prev;
-	if (!cur && !prev && s->device.role == DEVICE_SETUP)
+	if (!cur && s->device.role == DEVICE_SETUP) /* it may have been unconfigured in full */
 		n += original_passwords(s, list + n);
 	if (pend && !s->pend_first && s->ck.passwords_sent)
 		list[n++] = pend;
@@ -306,13 +313,14 @@ static void on_refused(struct session *s, uint32_t rv)
 			return;
 		}
 	}
-	const struct wsman_status *st =
-		wsman_status_find(wsman_status_list_of(row->class_name, row->action), rv);
+	enum wsman_status_list list = wsman_status_list_of(row->class_name, row->action);
+	const struct wsman_status *st = wsman_status_find(list, rv);
 	if (st->retry == WSMAN_RETRY_SOON) {
 		again_later(s, s->w->conf->worker.waits.not_now_tries, "not_now", st->name);
 		return;
 	}
-	bool worn = st->retry == WSMAN_RETRY_LATE, passing = worn || rv == WSMAN_RV_INTERNAL_ERROR;
+	bool worn = st->retry == WSMAN_RETRY_LATE;
+	bool passing = worn || (list == WSMAN_STATUS_AMT && rv == WSMAN_RV_INTERNAL_ERROR);
 	/* A worn device in service is left alone till the calendar comes again; one in setup waits.
 	 * SPEC: maintenance.md 8 */
 	bool again = passing && !(worn && s->kind != JOB_SETUP);
@@ -407,6 +415,23 @@ static void not_found(
 		go(s, VERDICT_FAIL, 0, 0);
 }
 
+/* It was told to go: that it does not know us any more is the goal. Silence proves it only of one
+ * that has heard it, and only where the network closes; one that sleeps is as silent. SPEC:
+ * maintenance.md 0.5, 6 */
+static bool is_gone(const struct session *s, enum device_trouble trouble, const struct error *err)
+{
+	bool last = s->connect_tries >= s->w->conf->worker.waits.reconnect_tries;
+	bool heard = s->committed || s->ck.commits == COMMITS_HEARD;
+	switch (trouble) {
+	case DEVICE_CERTIFICATE: return true;
+	case DEVICE_HANDSHAKE: return last && heard;
+	case DEVICE_UNREACHABLE:
+		return err->code == -ECONNREFUSED ||
+		       (last && heard && job_arg(s->args, "full", NULL, 0));
+	default: return false;
+	}
+}
+
 /* The configured device is not there (yet), or shows the wrong leaf. SPEC: P 3 RECONNECT, tls.md 8
  */
 static void admin_unreachable(
@@ -421,10 +446,11 @@ static void admin_unreachable(
 		trouble == DEVICE_HANDSHAKE || (trouble == DEVICE_CERTIFICATE && other_leaf);
 	bool adopts = s->kind == JOB_ADOPT && s->plan != PLAN_ADOPT;
 	enum plan_id first = adopts ? PLAN_ADOPT : PLAN_SETUP;
-	bool again =
-		((s->kind == JOB_SETUP && in_setup) || adopts) && s->setups < SESSION_SETUPS_MAX;
-	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits) {
-		/* It is gone: that is the goal. SPEC: maintenance.md 6 */
+	/* Where DNS has sent us, another device may be in setup. */
+	bool again = ((s->kind == JOB_SETUP && in_setup && !s->located) || adopts) &&
+		     s->setups < SESSION_SETUPS_MAX;
+	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits && !s->located &&
+		is_gone(s, trouble, err)) {
 		go(s, VERDICT_GOTO, STEP_REVOKE, 0);
 	} else if (again && !s->committed) { /* the commit of an earlier visit did not take */
 		go(s, VERDICT_PLAN, (int)first, 0);
@@ -433,6 +459,8 @@ static void admin_unreachable(
 		not_found(s, FAIL_DEAD, "changed_hands", err);
 	} else if (adopt_in_clear(s, trouble)) {
 		connect_now(s);
+	} else if (s->connect_tries < w->reconnect_tries && s->row->kind != KIND_CONNECT) {
+		go(s, VERDICT_GOTO, STEP_UNCONFIGURE_PROVE, w->reconnect_ms);
 	} else if (s->connect_tries < w->reconnect_tries) {
 		s->wake = drive_connect;
 		boot_timer_set_in(&s->timer, w->reconnect_ms);
@@ -503,10 +531,20 @@ static void on_no_handshake(struct session *s, const struct error *err)
 	fail(s, dead ? FAIL_DEAD : FAIL_RETRY, s->device.why, err);
 }
 
+/* The connection of the present row could not be made: a row for it alone, or the look at a device
+ * that was told to go and went between two connections. */
+static bool is_connecting(const struct session *s, enum device_trouble trouble)
+{
+	bool looks = s->row == &step_table[STEP_UNCONFIGURE_STATE];
+	return s->row->kind == KIND_CONNECT ||
+	       (looks && (trouble == DEVICE_UNREACHABLE || trouble == DEVICE_HANDSHAKE ||
+				 trouble == DEVICE_CERTIFICATE));
+}
+
 static void on_failed(enum device_trouble trouble, const struct error *err, void *arg)
 {
 	struct session *s = arg;
-	bool connecting = s->row->kind == KIND_CONNECT;
+	bool connecting = is_connecting(s, trouble);
 	bool ours = s->cert_fp[0] && s->ck.passwords_sent;
 	LOG_INFO("device.trouble", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
 		KV_STR("step", s->row->name), KV_STR("trouble", device_trouble_name(trouble)),

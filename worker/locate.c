@@ -73,8 +73,9 @@ static void destroy(struct work *w)
 
 bool locate_again(struct session *s)
 {
-	bool in_service = s->kind != JOB_SETUP && s->kind != JOB_ADOPT;
-	if (!in_service || !s->w->conf->worker.forward_dns || s->located || s->reached)
+	/* Also one whose setup is committed: phase B may have given it another address. */
+	bool ours = s->plan != PLAN_SETUP && s->kind != JOB_ADOPT;
+	if (!ours || !s->w->conf->worker.forward_dns || s->located || s->reached)
 		return false;
 	struct question *q = calloc(1, sizeof *q);
 	if (!q)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a device in service is today. It says no Hello any more when DHCP gives it another address;
+ * Where a device of ours is today. It says no Hello any more when DHCP gives it another address;
  * DNS knows its name. A hint only: who answers there is told by its certificate, as everywhere.
  * Threads: the session loop; the look-up itself runs on the connector's. SPEC: maintenance.md 5
  */

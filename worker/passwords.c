@@ -128,3 +128,16 @@ int passwords_forget(struct session *s, const char *name)
 	s->pending_dirty = true;
 	return 0;
 }
+
+bool passwords_same(const struct session *s, const char *name)
+{
+	const struct secret *a = secret_set_get(&s->secrets.pend, name);
+	const struct secret *b = secret_set_get(&s->secrets.cur, name);
+	return (!a && !b) || (a && b && secret_equal(a, b));
+}
+
+enum store_secret_act passwords_promotion(const struct session *s)
+{
+	bool same = passwords_same(s, "admin") && passwords_same(s, "mebx");
+	return same ? STORE_SECRET_SETTLE : STORE_SECRET_PROMOTE;
+}

@@ -9,7 +9,10 @@
 #ifndef MUSTER_WORKER_PASSWORDS_H
 #define MUSTER_WORKER_PASSWORDS_H
 
+#include <stdbool.h>
+
 #include "common/crypto/seal.h"
+#include "common/store/store.h"
 
 struct error;
 struct profile_password;
@@ -37,6 +40,13 @@ int passwords_forget(struct session *s, const char *name);
 
 /** The secret that the device shall have: pending before current; NULL = none. */
 const struct secret *passwords_get(const struct session *s, const char *name);
+
+/** Whether pending and current set agree about a secret, or both lack it. */
+bool passwords_same(const struct session *s, const char *name);
+
+/** How the pending set becomes the current one. The device's own passwords of before are kept for a
+ * cycle: new ones of users and services do not turn them over. SPEC: maintenance.md 3 */
+enum store_secret_act passwords_promotion(const struct session *s);
 
 /** Name of a digest user's secret. */
 void passwords_user(char out[static SECRET_NAME_MAX + 1], const char *user);

@@ -52,7 +52,8 @@
 		setting_, .absent = ABSENT_SKIP, .fault = setting_get_fault)
 #define SET_STATE(id_, name_, class_, setting_)                                            \
 	SET_ROW(id_, name_, EFFECT_SET, class_, "RequestStateChange", setting_state_build, \
-		setting_write_read, setting_, .absent = ABSENT_SKIP)
+		setting_write_read, setting_, .absent = ABSENT_SKIP,                       \
+		.refused = setting_state_refused)
 #define SET_PUT(id_, name_, class_, setting_)                                                 \
 	SET_ROW(id_, name_, EFFECT_SET, class_, "Put", setting_put_build, setting_write_read, \
 		setting_, .fault = setting_put_fault, .secret = true)
@@ -190,7 +191,7 @@ const struct step step_table[N_STEPS] = {
 	CALL(STEP_ACL_GET, "acl.get", EFFECT_READ, AUTH, "GetUserAclEntryEx", acl_get,
 		.refused = acl_get_refused),
 	CALL(STEP_ACL_STATE, "acl.state", EFFECT_READ, AUTH, "GetAclEnabledState", acl_state,
-		.refused = acl_state_refused),
+		.absent = ABSENT_SKIP, .refused = acl_state_refused),
 	MADE(STEP_ACL_DECIDE, "acl.decide", KIND_LOCAL, "what differs from the profile",
 		.build = acl_decide_build),
 	CALL(STEP_ACL_REMOVE, "acl.remove", EFFECT_SET, AUTH, "RemoveUserAclEntry", acl_remove,
@@ -207,7 +208,7 @@ const struct step step_table[N_STEPS] = {
 	CALL(STEP_CHECK_ACL_GET, "check.acl.get", EFFECT_READ, AUTH, "GetUserAclEntryEx", acl_get,
 		.refused = acl_get_refused),
 	CALL(STEP_CHECK_ACL_STATE, "check.acl.state", EFFECT_READ, AUTH, "GetAclEnabledState",
-		acl_state, .refused = acl_state_refused),
+		acl_state, .absent = ABSENT_SKIP, .refused = acl_state_refused),
 	MADE(STEP_CHECK_ACL, "check.acl", KIND_LOCAL, "the list as written",
 		.build = acl_check_build),
 	LIST(STEP_POWER_LIST, "power.list", "AMT_SystemPowerScheme", power_list,
@@ -322,6 +323,9 @@ const struct step step_table[N_STEPS] = {
 		.build = unconfigure_ask_build),
 	CALL(STEP_UNCONFIGURE, "unconfigure", EFFECT_SET, SCS, "Unprovision", unconfigure,
 		.slow = STEP_SLOW, .cut = CUT_IS_FINE, .refused = unconfigure_refused),
+	CALL(STEP_UNCONFIGURE_BLOCKED, "unconfigure.blocked", EFFECT_READ, SCS,
+		"GetUnprovisionBlockingComponents", unconfigure_blocked,
+		.refused = unconfigure_blocked_refused, .fault = unconfigure_blocked_fault),
 	MADE(STEP_UNCONFIGURE_PROVE, "unconfigure.prove", KIND_CONNECT, "it does not know us"),
 	CALL(STEP_UNCONFIGURE_STATE, "unconfigure.state", EFFECT_READ, SCS, "Get",
 		unconfigure_state),
@@ -381,37 +385,41 @@ static const enum step_id setup_steps[] = {STEP_CONNECT_SETUP, STEP_GENERAL_GET,
 		STEP_CHECK_ACL
 
 static const enum step_id admin_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
-	STEP_VERIFY_GENERAL, STEP_VERIFY_ADMIN, STEP_ADMIN_SET, STEP_PROMOTE, STEP_PSK_USED,
-	STEP_LEAF_DECIDE, STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST, STEP_CLEAN_DECIDE,
-	STEP_CLEAN_CERT, STEP_CLEAN_KEY, STEP_CLOCK_GET, STEP_CLOCK_SET, ACCESS, STEP_PING_COMPARE,
-	STEP_PING_PUT, STEP_REDIRECTION_GET, STEP_REDIRECTION_SET, STEP_REDIRECTION_PUT,
-	STEP_KVM_GET, STEP_CONSENT_GET, STEP_CONSENT_PUT, STEP_KVM_SETTINGS_GET, STEP_KVM_SET,
-	STEP_KVM_SETTINGS_PUT, STEP_WEBUI_GET, STEP_WEBUI_SET, STEP_POWER_LIST, STEP_POWER_CURRENT,
-	STEP_POWER_SET, NETWORKS, MUTUAL, STEP_CHECK_GENERAL, STEP_CHECK_REDIRECTION,
-	STEP_CHECK_KVM, STEP_CHECK_CONSENT, STEP_CHECK_KVM_SETTINGS, STEP_CHECK_WEBUI,
-	STEP_CHECK_POWER, CHECK_NETWORKS, CHECK_ACCESS, STEP_CHECK_MUTUAL, STEP_SECRETS_PROMOTE,
-	STEP_REVOKE_OLD};
+	STEP_VERIFY_GENERAL, STEP_VERIFY_ADMIN, STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PROMOTE,
+	STEP_PSK_USED, STEP_LEAF_DECIDE, STEP_CERT_LIST, STEP_KEY_LIST, STEP_CONTEXT_LIST,
+	STEP_CLEAN_DECIDE, STEP_CLEAN_CERT, STEP_CLEAN_KEY, STEP_CLOCK_GET, STEP_CLOCK_SET, ACCESS,
+	STEP_PING_COMPARE, STEP_PING_PUT, STEP_REDIRECTION_GET, STEP_REDIRECTION_SET,
+	STEP_REDIRECTION_PUT, STEP_KVM_GET, STEP_CONSENT_GET, STEP_CONSENT_PUT,
+	STEP_KVM_SETTINGS_GET, STEP_KVM_SET, STEP_KVM_SETTINGS_PUT, STEP_WEBUI_GET, STEP_WEBUI_SET,
+	STEP_POWER_LIST, STEP_POWER_CURRENT, STEP_POWER_SET, NETWORKS, MUTUAL, STEP_CHECK_GENERAL,
+	STEP_CHECK_REDIRECTION, STEP_CHECK_KVM, STEP_CHECK_CONSENT, STEP_CHECK_KVM_SETTINGS,
+	STEP_CHECK_WEBUI, STEP_CHECK_POWER, CHECK_NETWORKS, CHECK_ACCESS, STEP_CHECK_MUTUAL,
+	STEP_SECRETS_PROMOTE, STEP_REVOKE_OLD};
 
 /* What every upkeep plan begins with: the device of the record, and a password that is decided. */
-#define OPENING \
-	STEP_CONNECT_ADMIN, STEP_VERIFY_STATE, STEP_VERIFY_GENERAL, STEP_ADMIN_SET, STEP_PROMOTE
+#define OPENING                                                                                    \
+	STEP_CONNECT_ADMIN, STEP_VERIFY_STATE, STEP_VERIFY_GENERAL, STEP_MEBX_SET, STEP_ADMIN_SET, \
+		STEP_PROMOTE
 
-/* SPEC: maintenance.md 2 */
+/* The store of the device is small, and strays go before the new pair comes. SPEC: maintenance.md 2
+ */
 static const enum step_id renew_steps[] = {OPENING, STEP_CERT_LIST, STEP_KEY_LIST,
-	STEP_CONTEXT_LIST, STEP_RENEW_DECIDE, STEP_KEY_SWEEP, STEP_KEY_GENERATE, STEP_KEY_MAKE,
-	STEP_KEY_ADD, STEP_KEY_READ, STEP_CSR_SIGN, STEP_CERT_ISSUE, STEP_CERT_ADD, STEP_CERT_FIND,
-	STEP_CONTEXT_PUT, STEP_COMMIT, STEP_RENEW_PROVE};
+	STEP_CONTEXT_LIST, STEP_CLEAN_CERT, STEP_CLEAN_KEY, STEP_RENEW_DECIDE, STEP_KEY_SWEEP,
+	STEP_KEY_GENERATE, STEP_KEY_MAKE, STEP_KEY_ADD, STEP_KEY_READ, STEP_CSR_SIGN,
+	STEP_CERT_ISSUE, STEP_CERT_ADD, STEP_CERT_FIND, STEP_CONTEXT_PUT, STEP_COMMIT,
+	STEP_RENEW_PROVE};
 
 /* SPEC: maintenance.md 3 */
 static const enum step_id rotate_steps[] = {STEP_CONNECT_ADMIN, STEP_VERIFY_STATE,
 	STEP_VERIFY_GENERAL, STEP_ROTATE_MAKE, STEP_MEBX_SET, STEP_ADMIN_SET, STEP_PROMOTE,
 	/* Users and the RFB port: their marks say that the device has other passwords. */
 	STEP_ACL_LIST, STEP_ACL_GET, STEP_ACL_STATE, STEP_ACL_DECIDE, STEP_ACL_UPDATE, STEP_KVM_GET,
-	STEP_KVM_SETTINGS_GET, STEP_KVM_SETTINGS_PUT, STEP_CHECK_KVM_SETTINGS};
+	STEP_KVM_SETTINGS_GET, STEP_KVM_SETTINGS_PUT, STEP_CHECK_KVM_SETTINGS,
+	STEP_SECRETS_PROMOTE};
 
 /* SPEC: maintenance.md 6 */
 static const enum step_id unconfigure_steps[] = {OPENING, STEP_UNCONFIGURE_ASK, STEP_UNCONFIGURE,
-	STEP_UNCONFIGURE_PROVE, STEP_UNCONFIGURE_STATE, STEP_REVOKE};
+	STEP_UNCONFIGURE_BLOCKED, STEP_UNCONFIGURE_PROVE, STEP_UNCONFIGURE_STATE, STEP_REVOKE};
 
 /* SPEC: maintenance.md 7 */
 static const enum step_id inventory_steps[] = {OPENING, STEP_SOFTWARE_LIST, STEP_INVENTORY_SETUP,

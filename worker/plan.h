@@ -139,6 +139,7 @@ enum step_id {
 	STEP_ROTATE_MAKE,
 	STEP_UNCONFIGURE_ASK,
 	STEP_UNCONFIGURE,
+	STEP_UNCONFIGURE_BLOCKED,
 	STEP_UNCONFIGURE_PROVE,
 	STEP_UNCONFIGURE_STATE,
 	STEP_REVOKE,
@@ -223,7 +224,7 @@ enum plan_id {
 
 enum verdict_kind {
 	VERDICT_NEXT,      /* the following row of the plan */
-	VERDICT_GOTO,      /* target is a row of the same plan */
+	VERDICT_GOTO,      /* target is a row of the same plan, after a pause */
 	VERDICT_PLAN,      /* target is a plan: from its first row */
 	VERDICT_AGAIN,     /* the same row after a pause */
 	VERDICT_WAIT,      /* the job is parked under `why`; session->failure has the text */

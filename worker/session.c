@@ -79,15 +79,9 @@ int session_make_secrets(struct session *s, struct error *err)
 		return 0;
 	TRY(make_password(s, &s->profile->mebx_password, "mebx", err));
 	TRY(make_password(s, &s->profile->admin_password, "admin", err));
+	s->ck.mebx = MEBX_MADE;
 	s->pending_dirty = true;
 	return 0;
-}
-
-static bool same_secret(const struct session *s, const char *name)
-{
-	const struct secret *a = secret_set_get(&s->secrets.pend, name);
-	const struct secret *b = secret_set_get(&s->secrets.cur, name);
-	return (!a && !b) || (a && b && a->len == b->len && memcmp(a->data, b->data, a->len) == 0);
 }
 
 int session_rotate_secrets(struct session *s, struct error *err)
@@ -100,7 +94,7 @@ int session_rotate_secrets(struct session *s, struct error *err)
 	if (changed < 0)
 		return changed;
 	/* What an adopted device has is not what the record of an earlier life says. */
-	s->pending_dirty = changed || !same_secret(s, "mebx") || !same_secret(s, "admin") ||
+	s->pending_dirty = changed || !passwords_same(s, "mebx") || !passwords_same(s, "admin") ||
 			   s->kind == JOB_ADOPT;
 	if (!s->pending_dirty) /* fixed, or derived from the same master: rotated is what it was */
 		secret_set_free(&s->secrets.pend);
@@ -230,7 +224,8 @@ static void on_joined(enum store_joined joined, const struct error *err, void *a
 static void run_in_wave(struct session *s)
 {
 	struct error err = {0};
-	if (!s->wave[0] || s->kicked || s->extends) {
+	s->undecided |= s->extends && s->wave[0] && !s->kicked;
+	if (!s->wave[0] || s->kicked || s->undecided) {
 		session_run(s);
 		return;
 	}
@@ -247,8 +242,10 @@ static void use_answer(struct session *s, const struct resolve_answer *told)
 	char text[ERROR_TEXT_MAX];
 	struct resolve_answer ruled = *told, *a = &ruled;
 	enum decision d = session_decide(s, a, text);
-	if (d == DECISION_APPROVE && s->extends)
-		d = DECISION_GO; /* nothing but a longer window comes of it */
+	if (d == DECISION_APPROVE && s->extends) { /* nothing but a longer window comes of it */
+		s->undecided = true;
+		d = DECISION_GO;
+	}
 	if (d != DECISION_GO) {
 		explicit_bzero(&ruled, sizeof ruled);
 		end_early(s, d == DECISION_NO_RULE ? FAIL_ASK : FAIL_MANUAL,

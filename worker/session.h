@@ -113,6 +113,7 @@ struct observed {
 	bool acl_paging, acl_written;
 	char scheme_want[CHECKPOINT_HANDLE_MAX + 1], scheme_now[CHECKPOINT_HANDLE_MAX + 1];
 	char scheme_guid[64];
+	int scheme_fit;           /* of scheme_want */
 	struct listed *roots;     /* wanted by the profile; handle = its file */
 	const char *root_refused; /* why the rest of them is given up; NULL = it is not */
 	struct wifi_entry *wifi;  /* steps/wifi_profiles.c */
@@ -126,6 +127,7 @@ struct observed {
 	bool power_written;                           /* to be read again */
 	bool clean_left, cleaned_again;               /* a deletion was refused; see clean.c */
 	char clean_handle[CHECKPOINT_HANDLE_MAX + 1]; /* being deleted */
+	bool blocked;                                 /* unconfigure.c: something is in the way */
 };
 
 struct session {
@@ -151,6 +153,7 @@ struct session {
 	char *host_dn, *host_groups;
 	char tags[RULE_TAGS_TEXT_MAX], wave[RULE_NAME_MAX + 1]; /* of the rule; "" = none */
 	bool extends;         /* setup: ask for more time only, then give the job back */
+	bool undecided;       /* extends, and it waits for an approval or a wave */
 	uint64_t extended_ms; /* what the device has given */
 	bool dry;             /* JOB_CHECK: nothing is written */
 	struct buf report;    /* what the job found: into the record when it ends well */
@@ -179,6 +182,7 @@ struct session {
 	struct marks marks; /* what the device was given and does not show */
 	bool had_dek;       /* the record holds our DEK already */
 	bool pend_first;    /* secrets.pend may be on the device: tried before the others */
+	bool mebx_sent;     /* before the present try, perhaps */
 	bool pending_dirty; /* secrets.pend is not durable yet: the next step() carries it */
 	uint32_t pw_tries;  /* passwords refused in a row, in the device's record */
 	bool pw_counted;    /* the record has or shall have that count */
@@ -217,8 +221,9 @@ struct session {
 	unsigned tries;          /* AGAIN of the present row */
 	unsigned cuts, row_cuts; /* lost connections of this visit, of the present row */
 	bool repaired;           /* what the device lacked has been set again, once */
-	bool swept;              /* key store was full: unbound keys were deleted, once */
-	bool committed;          /* this visit sent CommitChanges */
+	bool looked_again; /* the device called new what it has: lists were read again, once */
+	bool swept;        /* key store was full: unbound keys were deleted, once */
+	bool committed;    /* this visit sent CommitChanges, or told the device to go */
 	unsigned connect_tries;
 	bool reached;                  /* a connection of this visit was to the device */
 	bool located;                  /* DNS was asked where it is; worker/locate.h */

@@ -82,6 +82,7 @@ struct settings {
 	char ip[16], mask[16], gateway[16], dns1[16], dns2[16];
 	uint32_t link_policy[4];
 	uint32_t n_link_policy;
+	uint32_t vlan;
 };
 
 struct dev_enum {

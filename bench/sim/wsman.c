@@ -4,8 +4,10 @@
 
 #include "bench/sim/classes/class.h"
 #include "bench/sim/quirk.h"
+#include "common/base/codec.h"
 
 #include <errno.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -453,6 +455,29 @@ static void write_trace(struct ledger *l, const char *trace)
 	ledger_str(l, "step", step);
 }
 
+/* What no Get shows: which secrets this call has carried, as the first bytes of their SHA-256. */
+static void write_secrets(struct ledger *l, const struct prop *props, const struct xml_node *body)
+{
+	enum { SHOWN = 8 };
+	for (const struct xml_node *n = body ? body->children : NULL; n; n = n->next) {
+		const struct prop *p = props;
+		while (p && p->name && strcmp(p->name, n->name) != 0)
+			p++;
+		if (!p || !p->name)
+			continue;
+		if (p->type == PT_EMBEDDED)
+			write_secrets(l, p->sub, n);
+		if (!(p->flags & PF_SECRET) || !n->text || !*n->text)
+			continue;
+		uint8_t md[SHA256_DIGEST_LENGTH];
+		char key[96], hex[2 * SHOWN + 1];
+		SHA256((const uint8_t *)n->text, strlen(n->text), md);
+		hex_encode(md, SHOWN, hex);
+		snprintf(key, sizeof key, "secret.%s", n->name);
+		ledger_str(l, key, hex);
+	}
+}
+
 static void record(const struct call *c, const struct wsman_client *who, const char *call,
 	unsigned generation, enum wfault f)
 {
@@ -469,6 +494,8 @@ static void record(const struct call *c, const struct wsman_client *who, const c
 		ledger_uint(l, "rv", c->rv);
 	if (c->note[0])
 		ledger_str(l, "note", c->note);
+	if (f == WF_NONE && c->rv == RV_OK)
+		write_secrets(l, c->method ? c->method->in : c->cls->props, c->body);
 	if (c->cut || c->freeze)
 		ledger_bool(l, "cut", true);
 	ledger_end(l);
@@ -498,7 +525,7 @@ static enum wfault dispatch(struct device *d, const struct wsman_client *who,
 		f = op ? op->fn(&c, rq, a) : do_invoke(&c, rq, a);
 		quirk_after(&c, a->call);
 	}
-	if (op ? op->mutates : c.method->mutates)
+	if (op ? op->mutates : c.method->mutates || c.method->noted)
 		record(&c, who, a->call, generation, f);
 	a->slow_ms = c.slow_ms;
 	a->deaf_ms = c.deaf_ms;

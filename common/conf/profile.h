@@ -151,7 +151,7 @@ struct profile_network {
 	char subnet_mask[CONF_TEXT_MAX], gateway[CONF_TEXT_MAX]; /* static */
 	char dns[PROFILE_DNS_MAX][CONF_TEXT_MAX];                /* static */
 	uint32_t n_dns;
-	uint32_t vlan; /* 0 = no tag */
+	uint32_t vlan; /* 0 = as the device has it */
 	enum profile_ipv6 ipv6;
 };
 

@@ -12,6 +12,7 @@
 #define NEW(path, since, object, text)                 {{path, 0, 0}, since, 0, object, text}
 #define NEWNUM(path, min, max, since, object, text)    {{path, min, max}, since, 0, object, text}
 #define OLD(path, before, object, text)                {{path, 0, 0}, 0, before, object, text}
+#define OLDNUM(path, min, max, before, object, text)   {{path, min, max}, 0, before, object, text}
 
 #define PASSWORD(path, object) \
 	ANY(path ".source", object, "random: a new one per device; derived: from a master; fixed: one for all devices; none: leave it (not for admin_password)"), \
@@ -43,13 +44,13 @@ const struct profile_field profile_fields[] = {
 	ANY("network.subnet_mask", "AMT_EthernetPortSettings.SubnetMask", "static: the mask"),
 	ANY("network.gateway", "AMT_EthernetPortSettings.DefaultGateway", "static: the router"),
 	ANY("network.dns", "AMT_EthernetPortSettings.PrimaryDNS", "static: up to two name servers"),
-	NUM("network.vlan", 0, 4094, "AMT_EthernetPortSettings.VLANTag", "VLAN of the management traffic; 0: no tag"),
+	OLDNUM("network.vlan", 0, 4094, R(6, 0), "AMT_EthernetPortSettings.VLANTag", "VLAN of the management traffic, where the firmware shows it; 0: as the device has it"),
 	NEW("network.ipv6", R(6, 0), "IPS_IPv6PortSettings.InterfaceIDType", "how its IPv6 address ends: keep, random, mac"),
 	ANY("tls.legacy", "", "true: TLS 1.0, SHA-1 and PSK setup may be tried; for devices before 2015"),
 	ANY("tls.tls13", "", "true: TLS 1.3 may be tried after configuration; AMT 21 offers it"),
 	ANY("tls.psk_dashes", "", "true: PID and PPS with their dashes in TLS"),
 	ANY("tls.setup_trust", "", "certificate of the device in setup: any, odca (verified on-die chain), pinned"),
-	ANY("tls.issue", "AMT_PublicKeyManagementService.GenerateKeyPair()", "direct: the authority gets the public key; pkcs10: a signed request"),
+	ANY("tls.issue", "AMT_PublicKeyManagementService.GenerateKeyPair()", "direct: the authority gets the public key; pkcs10: a signed request, from AMT 6.0 on"),
 	NUM("tls.validity_days", 1, 3650, "AMT_PublicKeyManagementService.AddCertificate()", "life of the device's certificate"),
 	NUM("tls.key_bits", 1024, 3072, "AMT_PublicKeyManagementService.GenerateKeyPair()", "1024 only before AMT 6.0, 2048, 3072 from AMT 16.0 on"),
 	NUM("tls.renew_before_days", 0, 3649, "", "renew so many days before the end; 0: upkeep.renew_before_days of the site"),
@@ -71,7 +72,7 @@ const struct profile_field profile_fields[] = {
 	ANY("kerberos.realm", "AMT_KerberosSettingData.RealmName", "DNS name of the domain; empty: the domain of the device's name"),
 	NUM("kerberos.clock_tolerance_min", 1, 5, "AMT_KerberosSettingData.MaximumClockTolerance", "minutes that clocks may differ"),
 	NEW("kerberos.encryption", R(8, 0), "AMT_KerberosSettingData.Passphrase", "aes: from AMT 8.0 on, older get RC4; rc4: for domains that know no other"),
-	ANY("kerberos.spn_classes", "AMT_KerberosSettingData.ServicePrincipalName", "service classes besides HTTP"),
+	OLD("kerberos.spn_classes", R(6, 0), "AMT_KerberosSettingData.ServicePrincipalName", "service classes besides HTTP"),
 	ANY("features.sol", "AMT_RedirectionService.EnabledState", "serial over LAN"),
 	ANY("features.ider", "AMT_RedirectionService.EnabledState", "boot from a remote image"),
 	NEW("features.kvm", R(6, 0), "CIM_KVMRedirectionSAP.EnabledState", "remote desktop"),

@@ -89,7 +89,7 @@ static int find(struct directory_link *l, const struct conf_directory *conf, str
 {
 	static const char *const attributes[] = {
 		"dNSHostName", "sAMAccountName", "netbootGUID", NULL};
-	LDAPMessage *answer, *entry;
+	LDAPMessage *answer = NULL, *entry;
 	TRY(directory_link_search(
 		l, conf->base, LDAP_SCOPE_SUBTREE, buf_cstr(filter), attributes, &answer, err));
 	LDAP *ld = directory_link_ldap(l);
@@ -203,7 +203,7 @@ static int check_netbios(struct directory_link *l, const struct conf_directory *
 											"nCName",
 											NULL};
 	char partitions[DIRECTORY_DN_MAX + 1], domain[DIRECTORY_DN_MAX + 1] = "";
-	LDAPMessage *answer;
+	LDAPMessage *answer = NULL;
 	struct buf filter;
 	LDAP *ld = directory_link_ldap(l);
 	TRY(directory_link_search(l, "", LDAP_SCOPE_BASE, "(objectClass=*)", root, &answer, err));
@@ -269,7 +269,7 @@ int directory_find_account(struct directory_link *l, const struct conf_directory
 	static const char *const attributes[] = {"objectSid", "groupType", NULL};
 	struct directory_name name;
 	char what[128];
-	LDAPMessage *answer, *entry;
+	LDAPMessage *answer = NULL, *entry;
 	struct buf filter;
 	TRY(directory_name_parse(&name, text, err));
 	if (name.netbios)
@@ -307,7 +307,7 @@ int directory_try(struct directory_link *l, const struct conf_directory *conf, u
 	struct error *err)
 {
 	static const char *const none[] = {LDAP_NO_ATTRS, NULL};
-	LDAPMessage *answer;
+	LDAPMessage *answer = NULL;
 	TRY(directory_link_open(l, conf, server, err));
 	TRY(directory_link_search(
 		l, conf->base, LDAP_SCOPE_BASE, "(objectClass=*)", none, &answer, err));

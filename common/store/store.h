@@ -254,6 +254,7 @@ enum store_secret_act {
 	STORE_SECRET_PROMOTE, /* previous = current, current = pending, no pending (ruling 15); a
 			       * repeat without pending is fine once there is a current set */
 	STORE_SECRET_DROP,    /* no pending: the device is known not to have taken it */
+	STORE_SECRET_SETTLE,  /* as PROMOTE, and previous stays */
 };
 
 struct store_step {

@@ -12,7 +12,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
-from estate import Site, SiteError, legacy_profile, wait_for  # noqa: E402,F401
+from estate import Site, SiteError, legacy_profile, openssl, wait_for  # noqa: E402,F401
 
 VECTORS = pathlib.Path(os.environ.get("MUSTER_VECTORS", ROOT.parent / "shared/vectors"))
 

@@ -1,36 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fields of a profile and where a client finds them on a device: one row for each field that becomes something on the
-device. test_settings.py gives every generation a profile that wishes all of it, and looks.
+device. test_settings.py gives every generation a profile that wishes all of it, and looks. Fields that are no row are in
+ELSEWHERE with the reason; a key that is in neither fails the test.
 
 A row has the path in the profile, the place, and what must stand there (a regular expression; lists are joined by commas).
-Places:  Class.Property                       the one instance of a class
-         Class[InstanceID=...].Property       one of several
-         acl:USER.Property                    an entry of the access list, by name or by SID in base64
-         login:USER                           the status line of the web page for that user with the password of the record
-         written:Class.Put                    a call of the ledger: what no Get shows"""
-import base64
+Places (reader.py):
+    Class.Property                  the one instance of a class
+    Class[InstanceID=...].Property  one of several
+    acl:USER.Property               an entry of the access list, by name or by SID in base64; "absent"
+    login:USER                      the status line of the web page for that user with the password of the record
+    written:Class.Operation         a call of the ledger: what no Get shows
+    secret:Class.Op.Property of X   the ledger has had exactly this secret: of a file, or of the record
+    leaf:OPTION                     what openssl x509 says of the certificate that TLS is bound to
+    root:FILE, issuer:WHERE         the device trusts this root; 802.1x expects it
+and count, calls, clear, clock, refused.
+older: (release, place, want) of releases before that one. when: "" for any device that wishes PROFILE and its networks; else what
+test_settings.py does first: "other" (the profile OTHER), "otp" (a device with another one-time password), "disturbed"."""
 import collections
 import re
-import struct
+import subprocess
 
-from estate import openssl
-from foreign import NS, local, request
-
-SCHEMA = {"AMT": "http://intel.com/wbem/wscim/1/amt-schema/1/", "IPS": "http://intel.com/wbem/wscim/1/ips-schema/1/",
-          "CIM": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"}
-TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer/"
-ENUMERATION = "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
-AUTHORIZATION = "AMT_AuthorizationService"
+from harness import openssl
+from reader import KEYS, sid_base64
 
 SID = "S-1-5-21-1091816021-962961654-398595893-1110"
-
-
-def sid_base64(text):
-    authority, *subs = map(int, text.removeprefix("S-1-").split("-"))
-    return base64.b64encode(bytes([1, len(subs)]) + authority.to_bytes(6, "big") + b"".join(struct.pack("<I", s) for s in subs)).decode()
-
-
-Row = collections.namedtuple("Row", "path place want")
+Row = collections.namedtuple("Row", "path place want older when", defaults=(None, ""))
 GENERAL, KVM, CONSENT = "AMT_GeneralSettings.", "IPS_KVMRedirectionSettingData.", "IPS_OptInService."
 KERBEROS = "AMT_KerberosSettingData."
 TLS = "AMT_TLSSettingData[InstanceID=Intel(r) AMT 802.3 TLS Settings]."
@@ -40,11 +34,21 @@ WIFI = "CIM_WiFiEndpointSettings[ElementName=office]."
 WIFI_8021X = "CIM_IEEE8021xSettings[ElementName=office]."
 WIRED = "IPS_IEEE8021xSettings."
 MPS, POLICY = "AMT_ManagementPresenceRemoteSAP[AccessInfo=mps.corp.example.com].", "AMT_RemoteAccessPolicyRule[PolicyRuleName=Periodic]."
+APPLIES = "AMT_RemoteAccessPolicyAppliesToMPS."
+DAILY = "AAAAAQAAAAMAAAAe"  # 1, 3, 30 as three big-endian numbers
 ROWS = [
+    Row("control_mode", "IPS_HostBasedSetupService.CurrentControlMode", "2", (7, "AMT_SetupAndConfigurationService.ProvisioningMode", "1")),
+    Row("admin_password.source", "login:admin", "HTTP/1.1 200.*"),
+    Row("mebx_password.source", "secret:AMT_SetupAndConfigurationService.SetMEBxPassword.Password of mebx_password", "sent"),
+    Row("otp", "refused:", ".* is another one: nothing was changed on it, 0 writes", when="otp"),
+    Row("tls.issue", f"written:{KEYS}.GeneratePKCS10RequestEx", ""),
+    Row("tls.validity_days", "leaf:-startdate -enddate", "366 days"),  # a day back, for clocks
+    Row("tls.key_bits", "leaf:-text", ".*RSA Public-Key: .2048 bit.*|.*Public-Key: .2048 bit.*"),
+    Row("tls.short_name", "leaf:-ext subjectAltName", r".*DNS:pc\d+(,.*|$)"),
     Row("tls.mutual", TLS + "MutualAuthentication", "true"),
     Row("tls.trusted_cns", TLS + "TrustedCN", "corp.example.com"),
-    Row("tls.trusted_roots", "login:admin", "HTTP/1.1 200.*"),
-    Row("tls.clear_ports", TLS + "AcceptNonSecureConnections", "false"),
+    Row("tls.trusted_roots", "root:console.root.pem", "true"),
+    Row("tls.clear_ports", "clear:", "true open", when="other"),
     Row("features.ping", GENERAL + "PingResponseEnabled", "false"),
     Row("features.rmcp_ping", GENERAL + "RmcpPingResponseEnabled", "false"),
     Row("features.sol", "AMT_RedirectionService.EnabledState", "32770"),
@@ -52,19 +56,21 @@ ROWS = [
     Row("features.kvm", "CIM_KVMRedirectionSAP.EnabledState", "2|6"),
     Row("features.web_ui", "AMT_WebUIService.EnabledState", "2"),
     Row("kvm.port_5900", KVM + "Is5900PortEnabled", "true"),
-    Row("kvm.rfb_password.source", "written:IPS_KVMRedirectionSettingData.Put", ""),
+    Row("kvm.rfb_password.source", "secret:IPS_KVMRedirectionSettingData.Put.RFBPassword of rfb", "sent"),
     Row("kvm.default_screen", KVM + "DefaultScreen", "1"),
-    Row("user_consent", CONSENT + "OptInRequired", "4294967295"),
+    Row("user_consent", CONSENT + "OptInRequired", "4294967295", (7, KVM + "OptInPolicy", "true")),
     Row("timeouts.idle_wake_min", GENERAL + "IdleWakeTimeout", "77"),
     Row("timeouts.kvm_session_min", KVM + "SessionTimeout", "7"),
     Row("timeouts.consent_code_s", CONSENT + "OptInCodeTimeout", "170"),
     Row("timeouts.consent_display_s", CONSENT + "OptInDisplayTimeout", "370"),
+    Row("time.max_drift_s", "clock:30", "right", when="disturbed"),
     Row("power", "CIM_ElementSettingData[IsCurrent=1].SettingData", "SCHEME 0"),
     Row("kerberos.state", KERBEROS + "KrbEnabled", "true"),
     Row("kerberos.realm", KERBEROS + "RealmName", "AD.EXAMPLE.COM"),
     Row("kerberos.clock_tolerance_min", KERBEROS + "MaximumClockTolerance", "4"),
     Row("kerberos.encryption", KERBEROS + "ConfiguredEncryptionAlgorithms", "0,1,2"),
     Row("kerberos.spn_classes", KERBEROS + "ServicePrincipalName", "HTTPS/.*:16992,HTTP/.*:16993,.*"),
+    Row("acl.admin", "login:admin", "HTTP/1.1 200.*"),
     Row("acl.users[].name", "acl:operator.DigestUsername", "operator"),
     Row("acl.users[].access", "acl:operator.AccessPermission", "2"),
     Row("acl.users[].role", "acl:operator.Realms", "2,4,5,13,19"),
@@ -72,7 +78,7 @@ ROWS = [
     Row("acl.users[].enabled", "acl:dormant.Enabled", "false"),
     Row("acl.users[].realms", "acl:dormant.Realms", "6,12"),
     Row("acl.users[].sid", f"acl:{SID}.KerberosUserSid", re.escape(sid_base64(SID))),
-    Row("acl.others", "acl:stranger.DigestUsername", "-"),
+    Row("acl.others", "acl:stranger.DigestUsername", "absent", when="disturbed"),
     Row("names.fqdn", GENERAL + "SharedFQDN", "false"),
     Row("names.ddns", GENERAL + "DDNSUpdateEnabled", "true"),
     Row("names.ddns_interval_min", GENERAL + "DDNSPeriodicUpdateInterval", "90"),
@@ -86,45 +92,65 @@ ROWS = [
     Row("wireless.state", "CIM_WiFiPort.EnabledState", "32769"),
     Row("wireless.sync", WIFI_SERVICE + "localProfileSynchronizationEnabled", "3"),
     Row("wireless.uefi_share", WIFI_SERVICE + "UEFIWiFiProfileShareEnabled", "true"),
+    Row("wireless.others", "count:CIM_WiFiEndpointSettings", "2", when="disturbed"),
     Row("wireless.profiles[].name", WIFI + "ElementName", "office"),
     Row("wireless.profiles[].ssid", WIFI + "SSID", "office-net"),
     Row("wireless.profiles[].security", WIFI + "AuthenticationMethod", "7"),
     Row("wireless.profiles[].encryption", WIFI + "EncryptionMethod", "4"),
     Row("wireless.profiles[].priority", WIFI + "Priority", "2"),
-    Row("wireless.profiles[].psk_file", WIFI.replace("office", "lab") + "AuthenticationMethod", "32768"),
+    Row("wireless.profiles[].psk_file", f"secret:{WIFI_SERVICE}AddWiFiSettings.PSKPassPhrase of psk", "sent"),
     Row("wireless.profiles[].ieee8021x.protocol", WIFI_8021X + "AuthenticationProtocol", "2"),
     Row("wireless.profiles[].ieee8021x.username", WIFI_8021X + "Username", "wifi-login"),
+    Row("wireless.profiles[].ieee8021x.password_file", f"secret:{WIFI_SERVICE}AddWiFiSettings.Password of eap", "sent"),
     Row("wireless.profiles[].ieee8021x.roaming_identity", WIFI_8021X + "RoamingIdentity", "anonymous"),
     Row("wireless.profiles[].ieee8021x.server_name", WIFI_8021X + "ServerCertificateName", "radius"),
     Row("wireless.profiles[].ieee8021x.server_match", WIFI_8021X + "ServerCertificateNameComparison", "3"),
+    Row("wireless.profiles[].ieee8021x.root_file", "issuer:office", "radius.pem"),
     Row("wired.state", WIRED + "Enabled", "2|true"),
     Row("wired.in_s0", WIRED + "AvailableInS0", "true"),
     Row("wired.pxe_timeout_s", WIRED + "PxeTimeout", "300"),
     Row("wired.ieee8021x.protocol", WIRED + "AuthenticationProtocol", "0"),
     Row("wired.ieee8021x.username", WIRED + "Username", "amt-login"),
+    Row("wired.ieee8021x.password_file", f"secret:{WIRED}Put.Password of wire", "sent", when="other"),
+    Row("wired.ieee8021x.roaming_identity", WIRED + "RoamingIdentity", "anonymous", when="other"),
     Row("wired.ieee8021x.server_name", WIRED + "ServerCertificateName", "radius"),
+    Row("wired.ieee8021x.server_match", WIRED + "ServerCertificateNameComparison", "2"),
+    Row("wired.ieee8021x.root_file", "issuer:wire", "radius.pem"),
+    Row("remote_access.state", "count:AMT_ManagementPresenceRemoteSAP", "2"),
     Row("remote_access.user_interface", "AMT_UserInitiatedConnectionService.EnabledState", "32771"),
     Row("remote_access.servers[].address", MPS + "AccessInfo", "mps.corp.example.com"),
     Row("remote_access.servers[].port", MPS + "Port", "4434"),
+    # One of the two servers logs in by password, the other by certificate.
+    Row("remote_access.servers[].auth", "count:AMT_MPSUsernamePassword", "1"),
+    Row("remote_access.servers[].username", "AMT_MPSUsernamePassword[InstanceID=Intel(r) AMT:MPS Username Password 0].RemoteID", "mps-login"),
+    Row("remote_access.servers[].password_file", "secret:AMT_RemoteAccessService.AddMpServer.Password of mps", "sent"),
     Row("remote_access.servers[].cn", MPS + "CN", "mps"),
+    Row("remote_access.servers[].root_file", "root:mps.pem", "true", (4, "AMT_ManagementPresenceRemoteSAP.Name", "")),
+    Row("remote_access.servers[].place", f"calls:{APPLIES}MpsType", "0,1"),
     Row("remote_access.policies[].trigger", POLICY + "Trigger", "2"),
     Row("remote_access.policies[].tunnel_lifetime_s", POLICY + "TunnelLifeTime", "600"),
     Row("remote_access.policies[].interval_s", POLICY + "ExtendedData", "AAAAAAAADhA="),
+    Row("remote_access.policies[].daily_at", POLICY + "ExtendedData", DAILY, when="other"),
+    Row("remote_access.policies[].servers", f"calls:{APPLIES}ManagedElement", "mps.corp.example.com,192.0.2.7"),
     Row("remote_access.home_domains", "AMT_EnvironmentDetectionSettingData.DetectionStrings", "corp.example.com,lab.example.com"),
 ]
-# A lack that is told by what it needs.
-NEEDS = {"CIM_IEEE8021xSettings": "CIM_WiFiEndpointSettings"}
-# What AMT 8.0 renamed.
-OLDER = {"IPS_IEEE8021xSettings": "AMT_8021XProfile", "AvailableInS0": "ActiveInS0"}
-# Fields that no row can hold, and why.
+# Keys that no row can hold, and why.
 ELSEWHERE = {
+    "name": "how the profile is found", "extends": "where the profile comes from", "tags": "for selectors", "rehello": "what a Hello does",
     "tls.legacy": "how Muster talks", "tls.tls13": "how Muster talks", "tls.psk_dashes": "how Muster talks",
+    "tls.setup_trust": "what Muster believes in setup", "tls.renew_before_days": "when Muster renews",
+    **{f"{of}.{key}": "how the password is made: its source has the row" for key in ("master", "fixed_file", "allow_fixed")
+       for of in ("admin_password", "mebx_password", "acl.users[].password", "kvm.rfb_password")},
 }
+# What a generation lacks although the key is of its release: (path, generation).
+LACKS = {("tls.issue", name) for name in ("amt3", "amt5")} | {(path, "amt16std") for path in (
+    "features.kvm", "kvm.port_5900", "kvm.rfb_password.source", "kvm.default_screen", "timeouts.kvm_session_min")}
 PROFILE = f"""
 features: {{sol: true, ider: false, kvm: true, web_ui: true, ping: false, rmcp_ping: false}}
 kvm: {{port_5900: "on", rfb_password: {{source: random}}, default_screen: 1}}
 user_consent: all
 timeouts: {{idle_wake_min: 77, kvm_session_min: 7, consent_code_s: 170, consent_display_s: 370}}
+time: {{max_drift_s: 30}}
 power: s0
 kerberos: {{state: "on", realm: ad.example.com, clock_tolerance_min: 4, encryption: aes, spn_classes: [HTTPS]}}
 acl:
@@ -133,13 +159,17 @@ acl:
     - {{name: dormant, realms: [storage, network_time], access: local, enabled: false, password: {{source: random}}}}
     - {{sid: "{SID}", realms: [administration], access: network}}
 """
+SECRETS = {"eap": "Switch!Pass1", "wire": "Wire!Pass1", "psk": "some wireless key", "mps": "Call!Home1"}
 
 
-def with_network(profile, folder, root):
-    """The profile with everything of wire and air, and its secrets in files of that folder."""
-    for name, text in {"eap": "Switch!Pass1", "psk": "some wireless key", "mps": "Call!Home1"}.items():
+def with_network(profile, folder):
+    """The profile with everything of wire and air, and its secrets and roots in files of that folder."""
+    for name, text in SECRETS.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
+    for name in ("radius", "mps"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", f"/CN={name} root", "-keyout",
+                str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem"))
     return profile + f"""
 names: {{fqdn: dedicated, ddns: "on", ddns_interval_min: 90, ddns_ttl_s: 600}}
 network: {{address: static, subnet_mask: 255.255.0.0, gateway: 127.16.0.254, dns: [127.16.0.253], vlan: 7, ipv6: mac}}
@@ -150,18 +180,30 @@ wireless:
   profiles:
     - {{name: lab, ssid: lab-net, security: wpa3-sae, encryption: gcmp256, priority: 1, psk_file: {folder}/psk}}
     - {{name: office, ssid: office-net, security: wpa2-8021x, priority: 2, ieee8021x: {{protocol: peap-mschapv2, username: wifi-login,
-       password_file: {folder}/eap, roaming_identity: true, server_name: radius, server_match: suffix, root_file: {root}}}}}
+       password_file: {folder}/eap, roaming_identity: true, server_name: radius, server_match: suffix, root_file: {folder}/radius.pem}}}}
 wired:
   state: "on"
   in_s0: true
   pxe_timeout_s: 300
-  ieee8021x: {{protocol: tls, username: amt-login, server_name: radius, server_match: full, root_file: {root}}}
+  ieee8021x: {{protocol: tls, username: amt-login, server_name: radius, server_match: full, root_file: {folder}/radius.pem}}
 remote_access:
   state: "on"
   user_interface: both
-  servers: [{{address: mps.corp.example.com, cn: mps, port: 4434, username: mps-login, password_file: {folder}/mps, root_file: {root}}}]
-  policies: [{{trigger: periodic, interval_s: 3600, tunnel_lifetime_s: 600, servers: [mps.corp.example.com]}}]
+  servers:
+    - {{address: mps.corp.example.com, cn: mps, port: 4434, username: mps-login, password_file: {folder}/mps, root_file: {folder}/mps.pem}}
+    - {{address: 192.0.2.7, cn: mps2, auth: certificate, place: inside, root_file: {folder}/mps.pem}}
+  policies: [{{trigger: periodic, interval_s: 3600, tunnel_lifetime_s: 600, servers: [mps.corp.example.com, 192.0.2.7]}}]
   home_domains: [corp.example.com, lab.example.com]
+"""
+
+
+def other(folder):
+    """What excludes something of the profile above."""
+    return f"""extends: default
+tls: {{mutual: false, trusted_cns: [], clear_ports: true}}
+wired: {{ieee8021x: {{protocol: peap-mschapv2, password_file: {folder}/wire, roaming_identity: true}}}}
+remote_access:
+  policies: [{{trigger: periodic, daily_at: "03:30", tunnel_lifetime_s: 600, servers: [mps.corp.example.com, 192.0.2.7]}}]
 """
 
 
@@ -178,89 +220,15 @@ def make_console(folder, name="console"):
     return root, cert, key
 
 
-def with_mutual(profile, root):
-    """The profile with mutual TLS for consoles below that root."""
-    return profile.replace("tls:\n", f'tls:\n  mutual: true\n  trusted_roots: ["{root}"]\n  trusted_cns: [corp.example.com]\n')
+def with_tls(profile, root):
+    """The profile with mutual TLS for consoles below that root, and a certificate as no default has it."""
+    changed = profile.replace("issue: direct", "issue: pkcs10").replace("validity_days: 730", "validity_days: 365\n  short_name: true")
+    assert changed.count("pkcs10") and "short_name" in changed
+    return changed.replace("tls:\n", f'tls:\n  mutual: true\n  trusted_roots: ["{root}"]\n  trusted_cns: [corp.example.com]\n')
 
 
-class Reader:
-    """Reads a device as an administrator, by curl."""
-
-    def __init__(self, device, config, record, calls):
-        self.device, self.config, self.record, self.calls = device, config, record, calls
-        self.cache = {}
-        self.login_as("admin", record["admin_password"])
-
-    def login_as(self, user, password):
-        self.config.touch(mode=0o600)
-        quoted = password.replace("\\", "\\\\").replace('"', '\\"')
-        self.config.write_text(f'user = "{user}:{quoted}"\n')
-        self.device.curl_config = self.config
-
-    def ask(self, action, cls, body="", selectors=()):
-        chosen = "".join(f'<w:Selector Name="{k}">{v}</w:Selector>' for k, v in selectors)
-        chosen = f"<w:SelectorSet>{chosen}</w:SelectorSet>" if chosen else ""
-        key = (action, cls, body, chosen)
-        if key not in self.cache:
-            self.cache[key] = self.device.wsman(request(action, SCHEMA[cls[:3]] + cls, body, chosen)).find("s:Body", NS)[0]
-        return self.cache[key]
-
-    def invoke(self, cls, method, **arguments):
-        uri = SCHEMA[cls[:3]] + cls
-        body = "".join(f"<r:{name}>{value}</r:{name}>" for name, value in arguments.items())
-        return self.ask(f"{uri}/{method}", cls, f'<r:{method}_INPUT xmlns:r="{uri}">{body}</r:{method}_INPUT>')
-
-    def items(self, cls):
-        """All instances of a class."""
-        start = self.ask(ENUMERATION + "/Enumerate", cls, f'<Enumerate xmlns="{ENUMERATION}"/>')
-        context = next((e.text for e in start.iter() if local(e) == "EnumerationContext"), None)
-        if context is None:
-            return []
-        answer = self.ask(ENUMERATION + "/Pull", cls, f'<Pull xmlns="{ENUMERATION}"><EnumerationContext>{context}</EnumerationContext>'
-                          "<MaxElements>999</MaxElements><MaxCharacters>99999</MaxCharacters></Pull>")
-        return [item for e in answer.iter() if local(e) == "Items" for item in e]
-
-    @staticmethod
-    def member(instance, name):
-        """Values of a property, joined; of a reference, its selector. None: not there."""
-        found = [e for e in instance if local(e) == name]
-        texts = [next((x.text for x in e.iter() if local(x) == "Selector"), e.text) or "" for e in found]
-        return ",".join(texts) if found else None
-
-    def users(self):
-        """{name or SID in base64: entry} of the access list, with Enabled."""
-        handles = []
-        while True:
-            page = self.invoke(AUTHORIZATION, "EnumerateUserAclEntries", StartIndex=len(handles) + 1)
-            handles += [e.text for e in page if local(e) == "Handles"]
-            if len(handles) >= int(self.member(page, "TotalCount") or 0):
-                break
-        found = {}
-        for handle in handles:
-            entry = self.invoke(AUTHORIZATION, "GetUserAclEntryEx", Handle=handle)
-            state = self.invoke(AUTHORIZATION, "GetAclEnabledState", Handle=handle)
-            values = {name: self.member(entry, name) for name in map(local, entry)} | {"Enabled": self.member(state, "Enabled")}
-            found[values.get("DigestUsername") or values["KerberosUserSid"]] = values
-        return found
-
-    def value(self, place):
-        kind, _, rest = place.partition(":")
-        if kind == "acl":
-            name, _, member = rest.rpartition(".")
-            entry = self.users().get(sid_base64(name) if name.startswith("S-1-") else name)
-            return entry[member] if entry else "-" if name == "stranger" else None
-        if kind == "login":
-            self.login_as(rest, self.record["admin_password"] if rest == "admin" else self.record["secrets"][f"user:{rest}"])
-            heads = [line for line in self.device.curl("/hw-sys.htm").splitlines() if line.startswith("HTTP/1.1")]
-            self.login_as("admin", self.record["admin_password"])
-            return heads[-1] if heads else None
-        if kind == "written":
-            return "" if rest in self.calls else None
-        match = re.fullmatch(r"(\w+)(?:\[(\w+)=(.*)\])?\.(\w+)", place)
-        cls, key, chosen, member = match.groups()
-        if cls in OLDER and int(self.device.amt.removeprefix("amt").removesuffix("std")) < 8:
-            cls, member = OLDER[cls], OLDER.get(member, member)
-        if not key:
-            return self.member(self.ask(TRANSFER + "Get", cls), member)
-        values = [self.member(i, member) for i in self.items(cls) if self.member(i, key) == chosen]
-        return values[0] if values else None
+def keys(build):
+    """{key: (releases, object)} of the table that profiles are read with."""
+    text = subprocess.run([f"{build}/bin/muster", "profile", "docs"], capture_output=True, text=True, check=True).stdout
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| `")]
+    return {cells[1].strip("`"): (cells[4], cells[5]) for cells in rows}

@@ -9,8 +9,6 @@ import base64
 import json
 import os
 import pathlib
-import random
-import re
 import shutil
 import tempfile
 import unittest
@@ -18,6 +16,7 @@ import unittest
 import harness
 import foreign
 import estate
+import samba
 from foreign import NS, local, request
 
 AMT = "http://intel.com/wbem/wscim/1/amt-schema/1/"
@@ -197,33 +196,21 @@ class Mit(KerberosTest):
         self.assertNotIn("200 OK", self.negotiate(device))
 
 
-class Directory:
-    """A throw-away Active Directory (Samba) on an address of its own; the script prints what is where."""
+class Directory(samba.Directory):
+    """Its users log in, and devices have accounts in it."""
 
     def __init__(self, folder):
-        script = pathlib.Path(os.environ.get("MUSTER_SAMBA_AD", harness.ROOT.parent / "shared/tools/samba-ad-up.sh"))
-        self.up = False
-        if not script.exists():
-            raise unittest.SkipTest("samba-ad-up.sh is absent (MUSTER_SAMBA_AD)")
-        for program in ("samba", "samba-tool", "ldapsearch", "kinit"):
-            foreign.need(program)
-        if os.geteuid() != 0:
-            raise unittest.SkipTest("the directory needs ports below 1024: run as root")
-        self.state, self.down = folder / "ad", script.with_name("samba-ad-down.sh")
-        address = f"127.77.{random.randint(1, 254)}.{random.randint(1, 254)}"
-        done = foreign.run(["bash", str(script), str(self.state)], env={"SAMBA_AD_IP": address, "SAMBA_AD_WAIT": "100"})
-        if done.returncode != 0:
-            raise unittest.SkipTest(f"samba-ad-up.sh: {done.stdout.strip()[-300:]}")
-        self.up = True
+        foreign.need("kinit")
+        super().__init__(folder)
         try:
-            self.read_facts(folder, done.stdout)
+            self.use_facts(folder)
             self.kinit()
         except BaseException:
             self.stop()
             raise
 
-    def read_facts(self, folder, text):
-        facts = dict(line.split("=", 1) for line in text.splitlines() if line.startswith("AD_"))
+    def use_facts(self, folder):
+        facts = self.facts
         self.realm, self.domain = facts["AD_REALM"], facts["AD_DNS_DOMAIN"]
         self.user, self.password, self.group = facts["AD_TEST_USER"].split("@")[0], facts["AD_TEST_USER_PASSWORD"], facts["AD_TEST_GROUP"]
         conf = folder / "krb5.conf"
@@ -231,21 +218,14 @@ class Directory:
             "[domain_realm]", f"[domain_realm]\n.{estate.DOMAIN} = {self.realm}"))
         self.env = {"KRB5_CONFIG": str(conf), "KRB5CCNAME": f"FILE:{folder}/tickets"}
 
-    def tool(self, *command):
-        done = foreign.run(["samba-tool", *command, "-s", f"{self.state}/etc/smb.conf", "-H", f"{self.state}/private/sam.ldb"])
-        if done.returncode != 0:
-            raise AssertionError(f"samba-tool {command[:2]}: {done.stdout}")
-        return done.stdout
-
     def kinit(self):
         done = foreign.run(["kinit", f"{self.user}@{self.realm}"], stdin=self.password + "\n", env=self.env)
         if done.returncode != 0:
             raise AssertionError(f"kinit: {done.stdout}")
 
-    def sid(self, kind, name):
+    def sid_bytes(self, kind, name):
         """The bytes of a user's or a group's SID."""
-        text = re.search(r"^objectSid: S-1-(.*)$", self.tool(kind, "show", name, "--attributes=objectSid"), re.M).group(1)
-        authority, *subs = (int(n) for n in text.split("-"))
+        authority, *subs = (int(n) for n in self.sid(kind, name).split("-")[2:])
         return bytes([1, len(subs)]) + authority.to_bytes(6, "big") + b"".join(s.to_bytes(4, "little") for s in subs)
 
     def add_device(self, account, fqdn, port, password):
@@ -255,10 +235,6 @@ class Directory:
         for spn in (f"HTTP/{fqdn}", f"HTTP/{fqdn}:{port}"):
             self.tool("spn", "add", spn, account + "$")
         return f"{self.realm}host{account.lower()}.{self.domain}"
-
-    def stop(self):
-        if self.up:
-            foreign.run(["bash", str(self.down), str(self.state)])
 
 
 class ActiveDirectory(KerberosTest):
@@ -280,7 +256,7 @@ class ActiveDirectory(KerberosTest):
         for kind, name in (("user", self.kdc.user), ("group", self.kdc.group)):
             for realm, status in (("3", "200"), ("5", "403")):
                 with self.subTest(name, realm=realm):
-                    sid = base64.b64encode(self.kdc.sid(kind, name)).decode()
+                    sid = base64.b64encode(self.kdc.sid_bytes(kind, name)).decode()
                     handle = self.invoke(device, "AddUserAclEntryEx", f"<r:KerberosUserSid>{sid}</r:KerberosUserSid>"
                                          f"<r:AccessPermission>2</r:AccessPermission><r:Realms>{realm}</r:Realms>")["Handle"]
                     self.assertIn(status, self.negotiate(device).splitlines()[0])

@@ -15,7 +15,7 @@ from phase import PhaseBase, SELECTOR
 
 KEYS, TLS, SETUP = "AMT_PublicKeyManagementService", "AMT_TLSSettingData", "AMT_SetupAndConfigurationService"
 ROWS = [(row, when) for row in ("unlock.get", "unlock.put", "unlock.commit", "unlock.connect", "unlock.done", "root.add") for when in ("before", "after")]
-DEVICES = len(ROWS) + 2  # and one without a crash, one that is full
+DEVICES = len(ROWS) + 3  # and one without a crash, one that is full after the console's root, one before it
 OPEN_AND_CLOSE = [(TLS, "Put"), (SETUP, "CommitChanges"), (KEYS, "AddTrustedRootCertificate"), (TLS, "Put"), (SETUP, "CommitChanges")]
 
 
@@ -55,8 +55,8 @@ class Roots(PhaseBase):
         wanted = base64.b64encode(ssl.PEM_cert_to_DER_cert((self.dir / root).read_text())).decode()
         return any(e.text == wanted for item in self.reader(device).items("AMT_PublicKeyCertificate") for e in item if local(e) == "X509Certificate")
 
-    def fill(self, device):
-        """Trusted roots by an administrator until there is room for one only."""
+    def fill(self, device, room):
+        """Trusted roots by an administrator until there is room for so many only."""
         reader = self.reader(device)
         handles = []
         while True:
@@ -68,8 +68,9 @@ class Roots(PhaseBase):
                 self.assertEqual(reader.member(answer, "ReturnValue"), "23")
                 break
             handles.append(next(e.text for e in answer.iter() if e.get("Name") == "InstanceID"))
-        certificate = "AMT_PublicKeyCertificate"
-        device.wsman(request(settings.TRANSFER + "Delete", settings.SCHEMA["AMT"] + certificate, "", SELECTOR.format("InstanceID", handles[-1])))
+        certificate = settings.SCHEMA["AMT"] + "AMT_PublicKeyCertificate"
+        for handle in handles[len(handles) - room:]:
+            device.wsman(request(settings.TRANSFER + "Delete", certificate, "", SELECTOR.format("InstanceID", handle)))
 
     def job(self, uuid, *args):
         job = json.loads(self.site.muster("job", "open", "maintain", uuid, *args, "--json"))["job"]
@@ -83,9 +84,14 @@ class Roots(PhaseBase):
         sim = self.site.start_sim("--mix", "amt11=0.5,amt16=0.5")
         self.wait_settled(DEVICES, 120)
         devices = {d.uuid.lower(): d for found in devices_of(sim, None).values() for d in found}
-        plain, full, *others = devices
-        self.fill(devices[full])
-        self.open_jobs("maintain", list(devices), "profile=locked")
+        plain, full, fuller, *others = devices
+        self.fill(devices[full], 1)
+        self.fill(devices[fuller], 0)
+        self.open_jobs("maintain", [plain, full, *others], "profile=locked")
+        # Not even the console's own root has a place: the device must not ask for what it cannot judge.
+        job = self.job(fuller, "profile=locked")
+        self.assertEqual((job["state"], job["reason"]), ("dead", "root_refused"), job)
+        self.assertTrue(self.let_in(devices.pop(fuller)))
 
         position = self.writes(sim, 0)[1]
         self.open_jobs("maintain", [plain], "profile=more")

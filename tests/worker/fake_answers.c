@@ -109,7 +109,51 @@ static void tls_setting(const struct fake_device *d, const char *id, struct buf 
 		id);
 }
 
+/* Certificates and keys that an interrupted visit left. */
+static void strays(struct fake_device *d, const char *class_name, struct buf *out)
+{
+	bool keys = strcmp(class_name, "AMT_PublicPrivateKeyPair") == 0;
+	unsigned n = keys ? d->stray_keys : d->stray_certs;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned char *der = NULL;
+		int len = keys ? i2d_PublicKey(X509_get0_pubkey(d->self), &der)
+			       : i2d_X509(d->self, &der);
+		buf_addf(out, "<h:%s><h:InstanceID>stray %u</h:InstanceID>", class_name, i);
+		base64(out, keys ? "DERKey" : "X509Certificate", der, (size_t)len);
+		buf_addf(out, "</h:%s>", class_name);
+		OPENSSL_free(der);
+	}
+}
+
+static void delete (struct fake_device *d, const char *class_name, const char *handle)
+{
+	bool cert = strcmp(class_name, "AMT_PublicKeyCertificate") == 0;
+	bool stray = handle && strncmp(handle, "stray", 5) == 0;
+	d->n_deletes += cert;
+	d->stray_certs -= cert && stray;
+	d->stray_keys -= !cert && stray;
+}
+
 /* The items of one class. */
+/* Two from AMT 6.0 on, seven before; the order is nobody's promise. */
+static void power_schemes(const struct fake_device *d, struct buf *out)
+{
+	static const char *const old[][2] = {{"A", "ON in S0, S3"}, {"B", "ON in S0, S3, S4-5"},
+		{"C", "ON in S0, ME WoL in S3"}, {"S0", "ON in S0"},
+		{"D", "ON in S0, S3, S4-5, OFF After Power Loss"},
+		{"S3", "ON in S0, ME WoL in S3, S4-5"},
+		{"E", "ON in S0, ME WoL in S3, S4-5, OFF After Power Loss"}};
+	static const char *const late[][2] = {
+		{"S0", "ON in S0"}, {"S3", "ON in S0, ME Wake in S3, S4-5"}};
+	const char *const(*all)[2] = d->old ? old : late;
+	for (size_t i = 0; i < (d->old ? 7 : 2); i++)
+		buf_addf(out,
+			"<h:AMT_SystemPowerScheme><h:Description>Desktop: %s</h:Description>"
+			"<h:InstanceID>%s</h:InstanceID><h:SchemeGUID>AQ==</h:SchemeGUID>"
+			"</h:AMT_SystemPowerScheme>",
+			all[i][1], all[i][0]);
+}
+
 static void items(struct fake_device *d, const char *class_name, struct buf *out)
 {
 	if (strcmp(class_name, "CIM_SoftwareIdentity") == 0) {
@@ -138,14 +182,7 @@ static void items(struct fake_device *d, const char *class_name, struct buf *out
 		for (int i = 0; i < 2; i++)
 			tls_setting(d, ids[i], out);
 	} else if (strcmp(class_name, "AMT_SystemPowerScheme") == 0) {
-		buf_adds(out,
-			"<h:AMT_SystemPowerScheme><h:Description>Desktop: ON in S0</h:Description>"
-			"<h:InstanceID>S0</h:InstanceID><h:SchemeGUID>AA==</h:SchemeGUID>"
-			"</"
-			"h:AMT_SystemPowerScheme><h:AMT_SystemPowerScheme><h:Description>Desktop: "
-			"ON "
-			"in S0, ME Wake in S3</h:Description><h:InstanceID>S3</h:InstanceID>"
-			"<h:SchemeGUID>AQ==</h:SchemeGUID></h:AMT_SystemPowerScheme>");
+		power_schemes(d, out);
 	} else if (strcmp(class_name, "AMT_SetupAndConfigurationService") == 0) {
 		buf_addf(out, "<h:%s><h:ProvisioningState>2</h:ProvisioningState></h:%s>",
 			class_name, class_name);
@@ -192,9 +229,9 @@ static void get(struct fake_device *d, const char *class_name, struct buf *out)
 			d->redirection, d->listener);
 	else if (strcmp(class_name, "IPS_OptInService") == 0)
 		buf_addf(out,
-			"<h:IPS_OptInService><h:CanModifyOptInPolicy>1</h:CanModifyOptInPolicy>"
+			"<h:IPS_OptInService><h:CanModifyOptInPolicy>%d</h:CanModifyOptInPolicy>"
 			"<h:OptInRequired>%s</h:OptInRequired></h:IPS_OptInService>",
-			d->consent);
+			!d->consent_fixed, d->consent);
 	else if (strcmp(class_name, "IPS_KVMRedirectionSettingData") == 0)
 		buf_addf(out,
 			"<h:%s><h:EnabledByMEBx>%s</h:EnabledByMEBx><h:OptInPolicy>%s</"
@@ -227,6 +264,7 @@ static void put(struct fake_device *d, const char *class_name, const struct wsma
 		copy(d->consent, sizeof d->consent, o, "OptInRequired");
 	} else if (strcmp(class_name, "IPS_KVMRedirectionSettingData") == 0) {
 		copy(d->opt_in_policy, sizeof d->opt_in_policy, o, "OptInPolicy");
+		copy(d->rfb, sizeof d->rfb, o, "RFBPassword");
 	} else if (strcmp(class_name, "AMT_TLSSettingData") == 0) {
 		const char *id = wsman_node_text(o, "InstanceID");
 		d->tls_on = id && strstr(id, "802.3") != NULL;
@@ -316,6 +354,12 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	struct buf inner;
 	uint8_t wire[16];
 	unsigned rv = 0;
+	bool key = strcmp(rq->method, "GenerateKeyPair") == 0 || strcmp(rq->method, "AddKey") == 0;
+	if ((key && d->stray_keys) ||
+		(strcmp(rq->method, "AddCertificate") == 0 && d->stray_certs)) {
+		fake_output(rq, 23, "", out);
+		return;
+	}
 	buf_init(&inner, 65536);
 	if (strcmp(rq->method, "GetUuid") == 0) {
 		uuid_to_wire(&d->uuid, wire);
@@ -334,6 +378,12 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 			d->keep_password--;
 		else
 			copy(d->password_b64, sizeof d->password_b64, in, "DigestPassword");
+	} else if (strcmp(rq->method, "SetMEBxPassword") == 0) {
+		d->n_mebx++;
+		if (d->mebx_once && d->mebx[0])
+			rv = 16;
+		else
+			copy(d->mebx, sizeof d->mebx, in, "Password");
 	} else if (strcmp(rq->method, "ExtendProvisioningPeriod") == 0) {
 		copy(d->extended, sizeof d->extended, in, "Duration");
 	} else if (strcmp(rq->method, "SetTLSPSK") == 0) {
@@ -343,11 +393,27 @@ static void invoke(struct fake_device *d, struct fake_request *rq, struct buf *o
 	} else if (strcmp(rq->method, "CommitChanges") == 0) {
 		d->n_commits++;
 		d->committed = true;
+		if (d->forgets_name)
+			d->host[0] = d->domain[0] = '\0';
+	} else if (strstr(rq->method, "Unprovision") && strncmp(rq->method, "Get", 3) != 0) {
+		d->n_unprovisions++;
+		rv = d->unprovision_rv;
+		d->told = rv == 0;
+	} else if (strcmp(rq->method, "GetUnprovisionBlockingComponents") == 0) {
+		if (d->blocked_by)
+			buf_addf(&inner, "<h:Component>%u</h:Component>", d->blocked_by);
 	} else if (strcmp(rq->method, "SetPowerScheme") == 0) {
 		snprintf(d->power, sizeof d->power, "%s",
 			wsman_node_selector(rq->m.selectors, NULL));
+	} else if (strcmp(rq->method, "EnumerateUserAclEntries") == 0) {
+		rv = d->acl_full ? 35 : 0;
+	} else if (strcmp(rq->method, "AddUserAclEntryEx") == 0) {
+		rv = d->acl_full ? 2058 : 0;
+	} else if (strcmp(rq->method, "RequestStateChange") == 0 && d->state_rv == 1) {
+		rv = d->state_rv;
 	} else if (strcmp(rq->method, "RequestStateChange") == 0) {
 		const char *c = rq->m.class_name;
+		rv = d->state_rv;
 		copy(strcmp(c, "AMT_WebUIService") == 0            ? d->webui
 			: strcmp(c, "AMT_RedirectionService") == 0 ? d->redirection
 								   : d->kvm,
@@ -383,6 +449,9 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 {
 	const char *class_name = rq->m.class_name;
 	const char *fault = d->old ? too_new(rq) : NULL;
+	if (d->power_two_keys && strcmp(rq->method, "SetPowerScheme") == 0 &&
+		!wsman_node_selector(rq->m.selectors, "SchemeGUID"))
+		fault = "InvalidSelectors";
 	if (d->wants_wsman_only && wsman_message_op(&rq->m) == WSMAN_PUT &&
 		strcmp(class_name, "AMT_GeneralSettings") == 0 &&
 		!wsman_node_child(rq->m.payload, "WsmanOnlyMode"))
@@ -403,6 +472,8 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 		open_envelope(rq, out);
 		buf_adds(out, "<g:PullResponse><g:Items>");
 		items(d, class_name, out);
+		if (strncmp(class_name, "AMT_Public", 10) == 0)
+			strays(d, class_name, out);
 		buf_adds(out, "</g:Items><g:EndOfSequence/></g:PullResponse>");
 		break;
 	case WSMAN_CREATE:
@@ -419,7 +490,7 @@ void fake_answer(struct fake_device *d, struct fake_request *rq, struct buf *out
 		get(d, class_name, out);
 		break;
 	default:
-		d->n_deletes += strcmp(class_name, "AMT_PublicKeyCertificate") == 0;
+		delete (d, class_name, wsman_node_selector(rq->m.selectors, NULL));
 		open_envelope(rq, out);
 		break;
 	}

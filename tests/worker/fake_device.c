@@ -3,9 +3,11 @@
 #include "tests/worker/fake_device.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/codec.h"
@@ -19,6 +21,7 @@
 #include "worker/plan.h"
 
 static struct acceptor *acceptor;
+static int silent[3] = {-1, -1, -1}; /* a listening socket whose queue is full, and what fills it */
 static struct fake_pki *site;
 
 #define REALM     "Digest:F3EB554784E729164447A89F60B641C5"
@@ -321,6 +324,20 @@ static void row_of(const char *head, char *out, size_t size)
 		memmove(out, slash + 1, strlen(slash));
 }
 
+/* Told to go, it goes when as many connections as the test wants have found it there. */
+static void go(struct fake_device *d, bool connection)
+{
+	if (!d->told)
+		return;
+	if (d->lingers) {
+		d->lingers -= connection;
+		return;
+	}
+	d->told = d->configured = false;
+	if (d->after != FAKE_TO_SETUP)
+		fake_device_leave(d, d->after);
+}
+
 /* @return false: the peer is gone */
 static bool one_request(struct peer *p, char *head, const uint8_t *body, size_t body_len)
 {
@@ -351,6 +368,10 @@ static bool one_request(struct peer *p, char *head, const uint8_t *body, size_t 
 		if (d->committed) { /* the port restarts: the answer is cut off */
 			d->committed = false;
 			d->configured = true;
+			alive = false;
+		}
+		if (d->told) {
+			go(d, false);
 			alive = false;
 		}
 	}
@@ -414,6 +435,7 @@ static const struct conn_events events = {
 static void on_accept(int fd, const struct net_addr *peer_addr, void *arg)
 {
 	struct fake_device *d = arg;
+	go(d, true);
 	if (d->configured && d->drop_admin) {
 		d->drop_admin--;
 		close(fd);
@@ -429,12 +451,44 @@ static void on_accept(int fd, const struct net_addr *peer_addr, void *arg)
 	SSL_CTX_free(o.tls);
 }
 
+void fake_device_leave(struct fake_device *d, enum fake_after how)
+{
+	acceptor_close(acceptor);
+	acceptor = NULL;
+	if (how != FAKE_IS_SILENT)
+		return;
+	struct listen_opts o = {.addr = d->addr, .backlog = 1};
+	silent[0] = listen_socket(&o, NULL);
+	for (int i = 1; i < 3; i++) {
+		silent[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (silent[i] < 0 ||
+			(connect(silent[i], &d->addr.sa, d->addr.len) < 0 && errno != EINPROGRESS))
+			abort();
+	}
+}
+
+static int come_back(struct fake_device *d)
+{
+	struct error err;
+	struct listen_opts o = {.addr = d->addr};
+	for (int i = 0; i < 3; i++) {
+		if (silent[i] >= 0)
+			close(silent[i]);
+		silent[i] = -1;
+	}
+	if (acceptor)
+		return 0;
+	int fd = listen_socket(&o, &err);
+	return fd < 0 ? fd : acceptor_start(&acceptor, d->loop, fd, on_accept, d, &err);
+}
+
 int fake_device_start(struct fake_device *d, uv_loop_t *loop, struct fake_pki *pki)
 {
 	struct error err;
 	struct listen_opts o = {0};
 	d->loop = loop;
 	d->made = pki->device_key;
+	d->self = pki->self;
 	site = pki;
 	TRY(net_addr_parse(&o.addr, "127.0.0.1:0", &err));
 	int fd = listen_socket(&o, &err);
@@ -453,6 +507,7 @@ void fake_device_reset(struct fake_device *d)
 		.addr = keep.addr,
 		.uuid = keep.uuid,
 		.made = keep.made,
+		.self = keep.self,
 		.ping = "false",
 		.redirection = "32768",
 		.listener = "false",
@@ -462,6 +517,8 @@ void fake_device_reset(struct fake_device *d)
 		.kvm = "3",
 		.power = "S0"};
 	buf_init(&d->cert, 8192);
+	if (come_back(d) < 0)
+		abort();
 }
 
 void fake_device_stop(struct fake_device *d)

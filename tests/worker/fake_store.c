@@ -90,7 +90,7 @@ static void answer_begin(struct reply *r)
 		.tlsp = f->tlsp,
 		.seen12 = "",
 		.pw_tries = f->pw_tries,
-		.amt = "",
+		.amt = f->amt,
 		.setup_fp = f->setup_fp,
 		.setup_fp3 = f->setup_fp3,
 		.suffix = ""};
@@ -225,8 +225,10 @@ int store_step(struct store *s, const struct store_lease *lease, const struct st
 	keep(&f->checkpoint, step->checkpoint);
 	if (step->act == STORE_SECRET_PENDING) {
 		keep(&f->pend, step->pending);
-	} else if (step->act == STORE_SECRET_PROMOTE && f->pend.len) {
-		keep(&f->prev, (struct store_blob){f->cur.data, f->cur.len});
+	} else if ((step->act == STORE_SECRET_PROMOTE || step->act == STORE_SECRET_SETTLE) &&
+		   f->pend.len) {
+		if (step->act == STORE_SECRET_PROMOTE)
+			keep(&f->prev, (struct store_blob){f->cur.data, f->cur.len});
 		keep(&f->cur, (struct store_blob){f->pend.data, f->pend.len});
 		f->pend.len = 0;
 	}
@@ -268,7 +270,7 @@ int store_finish(struct store *s, const struct store_lease *lease, const char *r
 	(void)s, (void)lease, (void)err;
 	struct reply *r = reply_new(arg);
 	r->done = cb;
-	if (!r->err.code && fake_store.pend.len)
+	if (!r->err.code && fake_store.pend.len && !fake_store.reads_only)
 		error_set(&r->err, E_STATE, "a secret is pending");
 	else if (!r->err.code) {
 		keep_fields(fields, n_fields);

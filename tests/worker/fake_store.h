@@ -35,6 +35,7 @@ struct fake_store {
 	} fields[FAKE_FIELDS]; /* the other fields of the record, by fake_store_field() */
 	struct fake_pair pairs[FAKE_PAIRS];
 	size_t n_pairs;
+	bool reads_only; /* the job is a dry run */
 	/* what was asked */
 	char last_step[64]; /* newest step() */
 	unsigned n_steps, n_renews;

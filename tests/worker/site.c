@@ -226,6 +226,34 @@ int site_teardown(void **state)
 	return system(cmd);
 }
 
+void site_give_leaf(long from_days, long till_days, bool ours)
+{
+	char fp[DEVCERT_FP_HEX + 1];
+	unsigned char *der = NULL;
+	X509 *x = fake_cert(
+		FQDN, dev.key, ours ? pki.ca : pki.prov_root, NULL, "serverAuth", false, FQDN);
+	X509_gmtime_adj(X509_getm_notBefore(x), from_days * 86400);
+	X509_gmtime_adj(X509_getm_notAfter(x), till_days * 86400);
+	X509_sign(x, ours ? pki.ca_key : pki.prov_root_key, EVP_sha256());
+	int len = i2d_X509(x, &der);
+	dev.cert.len = 0;
+	assert_int_equal(buf_add(&dev.cert, der, (size_t)len), 0);
+	assert_int_equal(devcert_fingerprint(x, fp), 0);
+	fake_store_set("cert_fp", fp, strlen(fp));
+	OPENSSL_free(der);
+	X509_free(x);
+}
+
+void site_name_device(const char *fqdn)
+{
+	char text[200];
+	struct error err = {0};
+	snprintf(text, sizeof text, "uuid,fqdn,profile\n" UUID_TEXT ",%s,p\n", fqdn ? fqdn : FQDN);
+	write_text("devices.csv", text);
+	resolver_close(w.resolver);
+	assert_int_equal(resolver_open(&w.resolver, &conf.worker, w.connector, &err), 0);
+}
+
 void fresh(void)
 {
 	struct profile *p = w.profiles.items[0];
@@ -243,6 +271,11 @@ void fresh(void)
 /* One visit, to its end. */
 void visit(void)
 {
+	visit_with(NULL);
+}
+
+void visit_with(const char *args)
+{
 	static const uint8_t address[4] = {127, 0, 0, 1};
 	struct error err = {0};
 	struct session_job job = {.job = JOB_TEXT,
@@ -252,7 +285,8 @@ void visit(void)
 		.address = address,
 		.address_len = 4,
 		.hello = hello,
-		.hello_len = hello_len};
+		.hello_len = hello_len,
+		.args = args};
 	over = false;
 	fake_store_next_visit();
 	if (session_start(&w, &job, &err) < 0)
@@ -288,4 +322,41 @@ void assert_end(const char *how, const char *reason)
 		fail_msg("expected %s/%s, ended %s/%s at %s: %s", how, reason, fake_store.end,
 			fake_store.err, fake_store.end_step, fake_store.txt);
 	assert_true(fake_store.txt[0] != '\0');
+}
+
+void upkeep(const char *kind, const char *args)
+{
+	fake_store.checkpoint.len = 0;
+	upkeep_again(kind, args);
+}
+
+void upkeep_again(const char *kind, const char *args)
+{
+	static const uint8_t address[4] = {127, 0, 0, 1};
+	struct error err = {0};
+	struct session_job job = {.job = JOB_TEXT,
+		.uuid = UUID_TEXT,
+		.gen = 1,
+		.fence = 9,
+		.address = address,
+		.address_len = 4,
+		.kind = kind,
+		.args = args};
+	over = false;
+	fake_store_next_visit();
+	fake_store.n_steps = 0;
+	fake_store.reads_only = strcmp(kind, "check") == 0;
+	if (session_start(&w, &job, &err) < 0)
+		fail_msg("%s", err.text);
+	RUN_UNTIL(&loop, over, LONG_MS);
+	assert_int_equal(w.n_sessions, 0);
+	assert_int_equal(dev.n_mutations_unstepped, 0);
+}
+
+void in_service(void)
+{
+	fresh();
+	visit();
+	assert_provisioned();
+	assert_string_equal(fake_store_field("profile"), "p");
 }

@@ -36,8 +36,25 @@ void site_second_chain(bool load);
 /** A device, a record and a profile that know nothing of earlier tests. */
 void fresh(void);
 
-/** One visit, to its end. */
+/** The device has been showing another certificate of its name and key, and the record says so:
+ * valid from and until so many days from now, of our authority or of one that is not trusted. */
+void site_give_leaf(long from_days, long till_days, bool ours);
+
+/** What the table of names calls the device; NULL = as at the beginning. */
+void site_name_device(const char *fqdn);
+
+/** One visit, to its end. @param args of the job; NULL = none */
 void visit(void);
+void visit_with(const char *args);
+
+/** The first visit of an upkeep job. */
+void upkeep(const char *kind, const char *args);
+
+/** A later one, with the checkpoint of the last. */
+void upkeep_again(const char *kind, const char *args);
+
+/** A device in service, with its record. */
+void in_service(void);
 
 /** The job is finished and the device is as the profile says. */
 void assert_provisioned(void);

@@ -76,6 +76,20 @@ static void test_old_firmware(void **state)
 	}
 }
 
+/* Keys without a certificate fill the store of a device in setup; old and new ways to make one. */
+static void test_full_of_keys(void **state)
+{
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		fresh();
+		dev.old = old;
+		dev.stray_keys = 2;
+		visit();
+		assert_finished();
+		assert_int_equal(dev.stray_keys, 0);
+	}
+}
+
 /* A method or class that is not there, where the goal is reached without it. SPEC: wsman.md 5 */
 static void test_absent_methods(void **state)
 {
@@ -166,6 +180,26 @@ static void test_version(void **state)
 	visit();
 	assert_end("dead", "amt_too_old");
 	assert_non_null(strstr(fake_store.txt, "2.2.1"));
+	/* A product that calls itself otherwise; no release, no word. SPEC: wsman.md 2 */
+	static const char *const servers[][2] = {{"AMT 11.8.50.3425", "11.8.50.3425"},
+		{"Intel(R) Standard Manageability 11.8.50", "11.8.50"}, {"11.8.50.1", "11.8.50.1"},
+		{"Web 2.0", ""}, {"a 1.2.3.4.5", ""}, {"a 1.2.3b", ""}, {"a ", ""}, {"", ""}};
+	for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
+		struct device d = {0};
+		snprintf(d.server, sizeof d.server, "%s", servers[i][0]);
+		assert_string_equal(device_amt_version(&d), servers[i][1]);
+	}
+}
+
+/* The name is a setting as any other: a device that has lost it keeps its setup. */
+static void test_forgets_name(void **state)
+{
+	(void)state;
+	fresh();
+	dev.forgets_name = true;
+	visit();
+	assert_provisioned();
+	assert_int_equal(dev.n_commits, 1);
 }
 
 /* SPEC: maintenance.md 0.2 */
@@ -400,12 +434,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_old_firmware),
 		cmocka_unit_test(test_wsman_only_mode),
+		cmocka_unit_test(test_full_of_keys),
 		cmocka_unit_test(test_absent_methods),
 		cmocka_unit_test(test_kvm_off_in_mebx),
 		cmocka_unit_test(test_no_plain_twice),
 		cmocka_unit_test(test_clean_keeps_ours),
 		cmocka_unit_test(test_many_repeats),
 		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_forgets_name),
 		cmocka_unit_test(test_realm),
 		cmocka_unit_test(test_swapped_device),
 		cmocka_unit_test(test_staged_bind_is_lost),

@@ -3,6 +3,7 @@
  */
 #include "tests/worker/worker_test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/err.h"
@@ -86,6 +87,7 @@ static void test_checkpoint(void **state)
 	assert_int_equal(buf_adds(&a.certificate, "cert"), 0);
 	a.passwords_sent = true;
 	a.commits = 1;
+	a.mebx = MEBX_SENT;
 	checkpoint_skip(&a, step_table[STEP_KVM_GET].name);
 	checkpoint_skip(&a, step_table[STEP_KVM_GET].name);
 	assert_int_equal(checkpoint_pack(&a, &out), 0);
@@ -95,6 +97,7 @@ static void test_checkpoint(void **state)
 	assert_int_equal(b.certificate.len, 4);
 	assert_true(b.passwords_sent);
 	assert_int_equal(b.commits, 1);
+	assert_int_equal(b.mebx, MEBX_SENT);
 	assert_int_equal(b.n_skipped, 1);
 	assert_ptr_equal(b.skipped[0], step_table[STEP_KVM_GET].name);
 	checkpoint_drop_key(&b);
@@ -109,6 +112,30 @@ static void test_checkpoint(void **state)
 	}
 	checkpoint_free(&a);
 	buf_free(&out);
+}
+
+/* What an interrupted renewal has made and not used yet is no stray. SPEC: maintenance.md 2 Resume
+ */
+static void test_key_of_ours(void **state)
+{
+	(void)state;
+	static const uint8_t key[] = "key";
+	struct listed listed = {.handle = "Key 1", .der = key, .der_len = sizeof key};
+	struct session *s = calloc(1, sizeof *s);
+	struct wsman_request rq = {0};
+	assert_non_null(s);
+	checkpoint_init(&s->ck);
+	arena_init(&s->keep, 4096);
+	s->plan = PLAN_RENEW;
+	s->o.keys = &listed;
+	snprintf(s->o.context_cert, sizeof s->o.context_cert, "Cert 1");
+	assert_int_equal(clean_key_build(s, &rq), BUILD_SEND);
+	assert_string_equal(s->o.clean_handle, "Key 1");
+	assert_int_equal(buf_add(&s->ck.public_key, key, sizeof key), 0);
+	assert_int_equal(clean_key_build(s, &rq), BUILD_SKIP);
+	arena_reset(&s->keep);
+	checkpoint_free(&s->ck);
+	free(s);
 }
 
 /* SPEC: architecture D13.4, ruling 12 */
@@ -146,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_checkpoint),
+		cmocka_unit_test(test_key_of_ours),
 		cmocka_unit_test(test_lease),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,6 +307,48 @@ static void test_committed_certificate(void **state)
 	assert_int_equal(dev.n_commits, 1);
 }
 
+/* After the commit phase B has given it another address, and DNS knows: the next visit finds it.
+ * Who answers there must be the device; if not, it is nobody to set up. The names are addresses, so
+ * that no DNS is needed. SPEC: maintenance.md 5 */
+static void test_other_address(void **state)
+{
+	(void)state;
+	static const uint8_t nobody[4] = {127, 0, 0, 9};
+	struct session_job job = {.job = JOB_TEXT,
+		.uuid = UUID_TEXT,
+		.gen = 1,
+		.fence = 8,
+		.address = nobody,
+		.address_len = 4,
+		.hello = hello,
+		.hello_len = hello_len};
+	site_name_device("127.0.0.1");
+	conf.worker.forward_dns = true;
+	for (int other = 0; other < 2; other++) {
+		fresh();
+		fake_store.stale_at = "webui.set";
+		visit();
+		assert_string_equal(outcome, "lost");
+		fake_store.stale_at = NULL;
+		assert_true(dev.configured);
+		dev.self_signed = other;
+		unsigned n_requests = dev.n_requests;
+		over = false;
+		fake_store_next_visit();
+		assert_int_equal(session_start(&w, &job, NULL), 0);
+		RUN_UNTIL(&loop, over, LONG_MS);
+		if (other) {
+			assert_end("retry", "wrong_certificate");
+			assert_int_equal(dev.n_requests, n_requests);
+		} else {
+			assert_string_equal(fake_store.end, "finish");
+			assert_string_equal(fake_store_field("addr"), "127.0.0.1");
+		}
+	}
+	conf.worker.forward_dns = false;
+	site_name_device(NULL);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -325,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_ladder_of_each_try),
 		cmocka_unit_test(test_foreign_device),
 		cmocka_unit_test(test_committed_certificate),
+		cmocka_unit_test(test_other_address),
 	};
 	return cmocka_run_group_tests(tests, site_setup, site_teardown);
 }

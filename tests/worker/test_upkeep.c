@@ -8,39 +8,6 @@
 
 #include "tests/worker/site.h"
 
-/* One visit of an upkeep job to the device that is in service. */
-static void upkeep(const char *kind, const char *args)
-{
-	static const uint8_t address[4] = {127, 0, 0, 1};
-	struct error err = {0};
-	struct session_job job = {.job = JOB_TEXT,
-		.uuid = UUID_TEXT,
-		.gen = 1,
-		.fence = 9,
-		.address = address,
-		.address_len = 4,
-		.kind = kind,
-		.args = args};
-	over = false;
-	fake_store_next_visit();
-	fake_store.n_steps = 0;
-	fake_store.checkpoint.len = 0;
-	if (session_start(&w, &job, &err) < 0)
-		fail_msg("%s", err.text);
-	RUN_UNTIL(&loop, over, LONG_MS);
-	assert_int_equal(w.n_sessions, 0);
-	assert_int_equal(dev.n_mutations_unstepped, 0);
-}
-
-/* A device in service, with its record. */
-static void in_service(void)
-{
-	fresh();
-	visit();
-	assert_provisioned();
-	assert_string_equal(fake_store_field("profile"), "p");
-}
-
 static void assert_done(void)
 {
 	if (strcmp(fake_store.end, "finish") != 0)
@@ -173,6 +140,20 @@ static void test_renew_before(void **state)
 	assert_string_equal(fake_store_field("renew_before"), "");
 }
 
+/* Its firmware was updated while it was in service: the record follows. SPEC: maintenance.md 0.3 */
+static void test_version(void **state)
+{
+	(void)state;
+	in_service();
+	assert_string_equal(fake_store.amt, "12.0.67"); /* of CIM_SoftwareIdentity */
+	upkeep("maintain", "");
+	assert_string_equal(fake_store.amt, "12.0.67"); /* the header has a build besides */
+	dev.version = "12.0.6.1";
+	upkeep("check", "");
+	assert_done();
+	assert_string_equal(fake_store.amt, "12.0.6.1");
+}
+
 static void test_other_profile(void **state)
 {
 	(void)state;
@@ -275,6 +256,42 @@ static void test_later_leaf(void **state)
 	assert_string_equal(fake_store_field("cert_fp"), fp);
 }
 
+/* The certificate of the record does not serve any more, and is still the device's: every job goes
+ * to it, and maintenance and renewal give it a new one. SPEC: tls.md 8.1 */
+static void test_unfit_leaf(void **state)
+{
+	(void)state;
+	static const struct {
+		long from_days, till_days;
+		bool ours;
+		const char *word;
+	} leaves[] = {{-30, -1, true, "expired"}, {1, 30, true, "not-yet-valid"},
+		{-30, 30, false, "wrong-issuer"}};
+	static const char *const jobs[] = {"check", "inventory", "rotate", "maintain", "renew"};
+	for (size_t i = 0; i < 3 * 5; i++) {
+		char was[80], said[120];
+		in_service();
+		site_give_leaf(
+			leaves[i / 5].from_days, leaves[i / 5].till_days, leaves[i / 5].ours);
+		snprintf(was, sizeof was, "%s", fake_store_field("cert_fp"));
+		upkeep(jobs[i % 5], "");
+		assert_string_equal(fake_store.end, "finish");
+		assert_true(dev.configured);
+		snprintf(said, sizeof said, "AMT_PublicKeyCertificate\tX509Certificate\t%s\tok\n",
+			leaves[i / 5].word);
+		if (i % 5 == 0)
+			assert_string_equal(fake_store_field("diff"), said);
+		bool renews = i % 5 >= 3;
+		assert_int_equal(dev.n_commits, renews ? 2 : 1);
+		assert_int_equal(strcmp(was, fake_store_field("cert_fp")) != 0, renews);
+		if (!renews)
+			continue;
+		upkeep("maintain", "");
+		assert_string_equal(fake_store.end, "finish");
+		assert_int_equal(fake_store.n_steps, 0);
+	}
+}
+
 /* The flash has had its writes of the day: a device in setup is asked again tomorrow, one in
  * service is left to the calendar. */
 static void test_flash_worn(void **state)
@@ -293,6 +310,36 @@ static void test_flash_worn(void **state)
 	dev.at = "webui.set";
 	upkeep("maintain", "");
 	assert_end("dead", "flash_worn");
+}
+
+/* The small store is full of what an interrupted visit left: certificates and their keys.
+ * SPEC: maintenance.md 2 */
+static void test_renew_full(void **state)
+{
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		fresh();
+		dev.old = old;
+		visit();
+		assert_string_equal(fake_store.end, "finish");
+		dev.stray_certs = 2;
+		dev.stray_keys = 3;
+		upkeep("renew", "");
+		assert_string_equal(fake_store.end, "finish");
+		assert_int_equal(dev.n_commits, 2);
+		assert_int_equal(dev.stray_certs + dev.stray_keys, 0);
+	}
+}
+
+/* Nothing but the certificate was changed: what else could it lack? */
+static void test_renew_data_missing(void **state)
+{
+	(void)state;
+	in_service();
+	dev.fault = FAKE_2057;
+	dev.at = "commit";
+	upkeep("renew", "");
+	assert_end("dead", "data_missing");
 }
 
 static bool same_blob(const struct buf *a, const struct buf *b)
@@ -318,6 +365,30 @@ static void test_rotate(void **state)
 	assert_false(same_blob(&fake_store.cur, &was));
 	assert_int_equal(fake_store.pend.len, 0);
 	assert_true(dev.n_connections >= n_connections + 2);
+	buf_free(&was);
+}
+
+/* New passwords of services do not push the password of before out: a cycle of its own ends at the
+ * next rotation. SPEC: maintenance.md 3 */
+static void test_rotate_previous(void **state)
+{
+	(void)state;
+	struct buf was;
+	in_service();
+	buf_init(&was, 4096);
+	upkeep("rotate", "");
+	assert_done();
+	assert_int_equal(buf_add(&was, fake_store.prev.data, fake_store.prev.len), 0);
+	w.profiles.items[0]->kvm.rfb_password.source = PROFILE_PASSWORD_RANDOM;
+	dev.rfb[0] = '\0';
+	upkeep("maintain", "");
+	assert_done();
+	assert_int_equal(strlen(dev.rfb), 8);
+	assert_int_equal(fake_store.pend.len, 0);
+	assert_true(same_blob(&fake_store.prev, &was));
+	upkeep("rotate", "");
+	assert_done();
+	assert_false(same_blob(&fake_store.prev, &was));
 	buf_free(&was);
 }
 
@@ -356,6 +427,23 @@ static void test_rotate_killed(void **state)
 	}
 }
 
+/* A dry run on a device of which a rotation was cut short: it ends, and leaves it to the next. */
+static void test_check_pending(void **state)
+{
+	(void)state;
+	in_service();
+	fake_store.lost_at = "admin.set";
+	upkeep("rotate", "");
+	fake_store.lost_at = NULL;
+	upkeep("check", "");
+	assert_done();
+	assert_int_equal(fake_store.n_steps, 0);
+	assert_true(fake_store.pend.len > 0);
+	upkeep("maintain", "");
+	assert_done();
+	assert_int_equal(fake_store.pend.len, 0);
+}
+
 static void test_inventory(void **state)
 {
 	(void)state;
@@ -376,16 +464,22 @@ int main(void)
 		cmocka_unit_test(test_lacks_property),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_renew_before),
+		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_other_profile),
 		cmocka_unit_test(test_dry_run_keeps_the_record),
 		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_changed_hands),
 		cmocka_unit_test(test_not_in_service),
 		cmocka_unit_test(test_later_leaf),
+		cmocka_unit_test(test_unfit_leaf),
 		cmocka_unit_test(test_flash_worn),
+		cmocka_unit_test(test_renew_full),
+		cmocka_unit_test(test_renew_data_missing),
 		cmocka_unit_test(test_rotate),
+		cmocka_unit_test(test_rotate_previous),
 		cmocka_unit_test(test_rotate_not_taken),
 		cmocka_unit_test(test_rotate_killed),
+		cmocka_unit_test(test_check_pending),
 		cmocka_unit_test(test_inventory),
 	};
 	return cmocka_run_group_tests(tests, site_setup, site_teardown);

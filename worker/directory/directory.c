@@ -10,6 +10,7 @@
 
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
+#define IDLE_MAX_MS    300000 /* AD hangs up after 900 s, what is between sooner, and silently */
 
 STAILQ_HEAD(query_list, directory_query);
 
@@ -25,6 +26,7 @@ struct directory {
 	struct error last;   /* why there is no connection */
 	uint64_t backoff_ms; /* 0 = the last round went well */
 	uint64_t next_ms;    /* not before; UINT64_MAX = the login was refused */
+	uint64_t used_ms;    /* when the connection was used last */
 };
 
 /* ---- pool thread ---------------------------------------------------------------------------- */
@@ -45,7 +47,9 @@ static int connect_any(struct directory *d)
 /* A connection, old or new. */
 static int ready(struct directory *d, struct error *err)
 {
-	if (directory_link_is_open(d->link))
+	uint64_t now = clock_boot_ms(), idle_ms = now - d->used_ms;
+	d->used_ms = now;
+	if (directory_link_is_open(d->link) && idle_ms < IDLE_MAX_MS)
 		return 0;
 	if (atomic_exchange(&d->reloaded, false))
 		d->next_ms = d->backoff_ms = 0;

@@ -114,10 +114,18 @@ static bool switched(const struct acl_entry *e)
 	return e->want && e->state_read && e->enabled != e->want->enabled;
 }
 
+/* Without realms nobody can be told; what came later than this release is reported. */
+static bool possible(const struct session *s, const struct profile_user *u)
+{
+	return realms_wanted(s, u) != 0;
+}
+
 static const struct profile_user *missing(const struct session *s)
 {
 	for (uint32_t i = 0; i < s->profile->acl.n_users; i++) {
 		const struct acl_entry *e = s->o.acl;
+		if (!possible(s, &s->profile->acl.users[i]))
+			continue;
 		while (e && e->want != &s->profile->acl.users[i])
 			e = e->next;
 		if (!e)
@@ -227,7 +235,8 @@ struct verdict acl_get_read(struct session *s, const struct wsman_message *m)
 	e->access = (uint32_t)access;
 	e->read = true;
 	for (uint32_t i = 0; i < s->profile->acl.n_users && !e->want; i++)
-		if (is_user(s, &s->profile->acl.users[i], e))
+		if (possible(s, &s->profile->acl.users[i]) &&
+			is_user(s, &s->profile->acl.users[i], e))
 			e->want = &s->profile->acl.users[i];
 	return v_again(0);
 }
@@ -335,7 +344,7 @@ static int report_missing(struct session *s)
 		report_realms(s, u);
 		while (e && e->want != u)
 			e = e->next;
-		if (e)
+		if (e || !possible(s, u))
 			continue;
 		describe(s, u, want);
 		setting_report(s, CLASS, u->name[0] ? u->name : u->sid, "", want);
@@ -500,7 +509,7 @@ struct verdict acl_add_read(struct session *s, const struct wsman_message *m)
 /* An answer that was lost, after all, or somebody else's work: look again. */
 struct verdict acl_add_refused(struct session *s, uint32_t rv)
 {
-	if (rv == WSMAN_RV_DUPLICATE && s->tries++ == 0)
+	if (look_again(s, rv))
 		return v_goto(STEP_ACL_LIST);
 	return password_refused(s, rv);
 }

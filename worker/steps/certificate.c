@@ -112,12 +112,18 @@ struct verdict key_generate_read(struct session *s, const struct wsman_message *
 	return v_goto(STEP_KEY_READ);
 }
 
-struct verdict key_generate_refused(struct session *s, uint32_t rv)
+/* Full: once more, after a look at what can go. */
+static struct verdict swept(struct session *s, uint32_t rv)
 {
 	if (rv != WSMAN_RV_MAX_LIMIT_REACHED || s->swept)
 		return (struct verdict){.kind = VERDICT_FAIL};
 	s->swept = true;
 	return v_goto(STEP_CERT_LIST);
+}
+
+struct verdict key_generate_refused(struct session *s, uint32_t rv)
+{
+	return swept(s, rv);
 }
 
 /* No such method or class: firmware before 6.0. SPEC: ruling 41 */
@@ -195,7 +201,7 @@ struct verdict key_add_read(struct session *s, const struct wsman_message *m)
 struct verdict key_add_refused(struct session *s, uint32_t rv)
 {
 	if (rv != WSMAN_RV_DUPLICATE)
-		return (struct verdict){.kind = VERDICT_FAIL};
+		return swept(s, rv);
 	secret_free(&s->made_key);
 	return v_next();
 }

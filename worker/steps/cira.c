@@ -232,13 +232,18 @@ static const struct profile_policy *missing_policy(const struct session *s)
 /* ---- lists -------------------------------------------------------------------------------------
  */
 
-/* The classes are of AMT 4.0; each row says so of its own. */
+bool cira_lacking(const struct session *s)
+{
+	unsigned major;
+	return sscanf(s->ck.amt, "%u", &major) == 1 && major < SINCE;
+}
+
 static bool too_old(struct session *s)
 {
-	unsigned major = SINCE;
-	if (sscanf(s->ck.amt, "%u", &major) == 1 && major < SINCE)
+	bool old = cira_lacking(s);
+	if (old)
 		setting_lacks(s, "from AMT 4.0 on");
-	return major < SINCE;
+	return old;
 }
 
 enum build mps_list_build(struct session *s, struct wsman_request *rq)
@@ -524,7 +529,7 @@ struct verdict mps_add_read(struct session *s, const struct wsman_message *m)
 /* Our own answer that was lost, or no room. */
 struct verdict mps_add_refused(struct session *s, uint32_t rv)
 {
-	if (rv == WSMAN_RV_DUPLICATE && s->tries++ == 0)
+	if (look_again(s, rv))
 		return v_goto(STEP_MPS_LIST);
 	if (rv == WSMAN_RV_MAX_LIMIT_REACHED)
 		return v_fail(s, FAIL_DEAD, "too_many",
@@ -594,7 +599,7 @@ struct verdict policy_add_read(struct session *s, const struct wsman_message *m)
 
 struct verdict policy_add_refused(struct session *s, uint32_t rv)
 {
-	if (rv == WSMAN_RV_DUPLICATE && s->tries++ == 0)
+	if (look_again(s, rv))
 		return v_goto(STEP_MPS_LIST);
 	return (struct verdict){.kind = VERDICT_FAIL};
 }

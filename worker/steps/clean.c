@@ -36,8 +36,13 @@ static bool kept(const struct session *s, const struct listed *c)
 	       (ours->len && c->der_len == ours->len && memcmp(c->der, ours->data, ours->len) == 0);
 }
 
+/* A key that serves, or will: an earlier visit has made it, and its certificate is still to come.
+ */
 static bool bound(const struct session *s, const struct listed *key)
 {
+	const struct buf *ours = &s->ck.public_key;
+	if (ours->len && key->der_len == ours->len && memcmp(key->der, ours->data, ours->len) == 0)
+		return true;
 	for (const struct listed *c = s->o.certs; c; c = c->next)
 		if (cert_has_key(c, key->der, key->der_len))
 			return true;

@@ -19,13 +19,18 @@ struct verdict commit_read(struct session *s, const struct wsman_message *m)
 }
 
 /* Something is missing: read everything again, set it again, commit once more. The order of the
- * plan is the order of the likely causes: clock, host name, MEBx password, certificate. */
+ * plan is the order of the likely causes: clock, host name, MEBx password, certificate. A renewal
+ * sets none of them but the certificate. */
 struct verdict commit_refused(struct session *s, uint32_t rv)
 {
 	s->ck.commits = 0;
 	s->committed = false;
 	if (rv != WSMAN_RV_DATA_MISSING)
 		return (struct verdict){.kind = VERDICT_FAIL};
+	if (plan_index(&plan_table[s->plan], STEP_GENERAL_GET) < 0)
+		return v_fail(s, FAIL_DEAD, "data_missing",
+			"CommitChanges says 2057 DATA_MISSING to a device in service, of which "
+			"only the certificate was changed");
 	if (!s->repaired) {
 		s->repaired = true;
 		return v_goto(STEP_GENERAL_GET);

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "proto/digest.h"
+#include "worker/passwords.h"
 #include "worker/steps/steps.h"
 
 /* The device has logged us in with the pending password. */
@@ -15,18 +16,28 @@ static bool has_pending(const struct session *s)
 	return s->pend_first && s->device.credential == 0;
 }
 
+/* It is what the device has had, or goes before an admin password that the device has. */
+static bool mebx_is_set(const struct session *s)
+{
+	if (s->kind == JOB_ADOPT) /* the current set is of an earlier life */
+		return has_pending(s);
+	return passwords_same(s, "mebx") || (has_pending(s) && !passwords_same(s, "admin"));
+}
+
 enum build mebx_set_build(struct session *s, struct wsman_request *rq)
 {
 	const struct secret *mebx = secret_set_get(&s->secrets.pend, "mebx");
 	if (!mebx)
 		return BUILD_SKIP; /* the profile leaves it as it is */
-	if (s->plan != PLAN_SETUP && has_pending(s))
-		return BUILD_SKIP; /* set before the admin password was */
+	if (s->plan != PLAN_SETUP && mebx_is_set(s))
+		return BUILD_SKIP;
 	struct wsman_param *p = arena_alloc(&s->keep, sizeof *p);
 	if (!p)
 		return build_nomem(s);
 	*p = WSMAN_TEXT("Password", secret_text(mebx));
 	rq->op = WSMAN_INVOKE;
+	s->mebx_sent = s->ck.mebx != MEBX_MADE;
+	s->ck.mebx = MEBX_SENT;
 	rq->method = "SetMEBxPassword";
 	rq->params = p;
 	rq->n_params = 1;
@@ -39,23 +50,30 @@ struct verdict mebx_set_read(struct session *s, const struct wsman_message *m)
 	return v_next();
 }
 
-/* "Default only" policy, and it is not the default any more: warn and go on. */
+/* The record must not name a password that the device did not take, nor lose the one that it has:
+ * of a device in setup the store keeps those of its last life as previous. */
+static struct verdict keep_mebx(struct session *s)
+{
+	const struct secret *had = secret_set_get(&s->secrets.cur, "mebx");
+	if (!had && s->kind == JOB_SETUP)
+		had = secret_set_get(&s->secrets.prev, "mebx");
+	if (s->kind == JOB_ADOPT || !had)
+		secret_set_remove(&s->secrets.pend, "mebx");
+	else if (secret_set_put(&s->secrets.pend, "mebx", had->data, had->len, clock_wall_ms()) < 0)
+		return v_fail(s, FAIL_RETRY, "no_memory", "no memory for a password");
+	s->pending_dirty = true;
+	return v_next();
+}
+
+/* "Default only" policy, and it is not the default any more: warn and go on. In a setup that may be
+ * because of a try of ours, whose answer was lost. */
 struct verdict mebx_set_refused(struct session *s, uint32_t rv)
 {
 	if (rv != WSMAN_RV_NOT_PERMITTED)
 		return password_refused(s, rv);
 	checkpoint_skip(&s->ck, s->row->name);
 	LOG_WARN("mebx.kept", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job));
-	/* The record must not name a password that the device did not take. */
-	const struct secret *cur = secret_set_get(&s->secrets.cur, "mebx");
-	if (s->kind == JOB_SETUP)
-		return v_next();
-	if (s->kind == JOB_ADOPT || !cur)
-		secret_set_remove(&s->secrets.pend, "mebx");
-	else if (secret_set_put(&s->secrets.pend, "mebx", cur->data, cur->len, clock_wall_ms()) < 0)
-		return v_fail(s, FAIL_RETRY, "no_memory", "no memory for a password");
-	s->pending_dirty = true;
-	return v_next();
+	return s->kind == JOB_SETUP && s->mebx_sent ? v_next() : keep_mebx(s);
 }
 
 struct verdict password_refused(struct session *s, uint32_t rv)

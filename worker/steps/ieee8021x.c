@@ -55,12 +55,11 @@ static void identity_wish(struct wishes *w, uint32_t protocol)
 	const struct profile_8021x *x = &p->ieee8021x;
 	wish_uint(w, "AuthenticationProtocol", protocol);
 	wish_text(w, "Username", ieee8021x_username(w->s, x));
-	if (x->roaming_identity)
-		wish_text(w, "RoamingIdentity", IEEE8021X_ANONYMOUS);
-	if (x->server_match != PROFILE_MATCH_NONE) {
-		wish_text(w, "ServerCertificateName", x->server_name);
+	/* What a Put leaves out stays: a text that is not wanted any more is written empty. */
+	wish_text(w, "RoamingIdentity", x->roaming_identity ? IEEE8021X_ANONYMOUS : "");
+	wish_text(w, "ServerCertificateName", x->server_name);
+	if (x->server_match != PROFILE_MATCH_NONE)
 		wish_uint(w, "ServerCertificateNameComparison", ieee8021x_match(x));
-	}
 	if (x->password_file[0])
 		wish_secret(w, "Password", SECRET_WIRED, passwords_get(w->s, SECRET_WIRED));
 	wish_optional(w, "PxeTimeout", p->pxe_timeout_s);

@@ -22,9 +22,9 @@
 #define HOST_PART_MAX 15     /* of the name of an account. SPEC: directory.md 3 */
 #define SPN_IGNORED   6      /* from this release on. SPEC: ruling 44 */
 #define SPNS          4      /* what a device takes */
-/* A key is another one when it was made in another way. */
-#define MARK_AES "kerberos.aes"
-#define MARK_RC4 "kerberos.rc4"
+#define CONFIGURED    "ConfiguredEncryptionAlgorithms"
+/* Of the pass phrase or of the master key, whichever went last: one replaces the other. */
+#define MARK_KEY "kerberos.key"
 
 bool kerberos_asked(const struct session *s)
 {
@@ -80,9 +80,9 @@ int kerberos_master_key(const struct secret *password, struct secret *out)
 }
 
 /* Decided by what the device lists, not by its version. */
-static bool knows_aes(const struct wsman_node *have)
+static bool has_aes(const struct wsman_node *have, const char *list)
 {
-	const struct wsman_node *x = wsman_node_child(have, "SupportedEncryptionAlgorithms");
+	const struct wsman_node *x = wsman_node_child(have, list);
 	for (; x; x = wsman_node_again(x))
 		if (strtoul(x->text, NULL, 10) != ALGORITHM_RC4)
 			return true;
@@ -97,7 +97,7 @@ static void key_wish(struct wishes *w)
 	if (!password)
 		return;
 	if (s->o.kerberos_aes) {
-		wish_secret(w, "Passphrase", MARK_AES, password);
+		wish_secret(w, "Passphrase", MARK_KEY, password);
 		wish_along(w, "Salt", salt(s));
 		wish_along(w, "IterationCount", ITERATIONS);
 		wish_drop(w, "EncryptionAlgorithm");
@@ -105,7 +105,7 @@ static void key_wish(struct wishes *w)
 	}
 	if (!s->master_key.len && kerberos_master_key(password, &s->master_key) < 0)
 		w->overfull = true;
-	wish_secret(w, "MasterKey", MARK_RC4, &s->master_key);
+	wish_secret(w, "MasterKey", MARK_KEY, &s->master_key);
 	wish_along(w, "EncryptionAlgorithm", "0");
 }
 
@@ -148,8 +148,12 @@ void kerberos_wish(struct wishes *w)
 	wish_text(w, "RealmName", in_case(w->s, realm_text(w->s), toupper));
 	wish_uint(w, "MaximumClockTolerance", k->clock_tolerance_min);
 	key_wish(w);
-	if (takes_names(w->s))
+	if (takes_names(w->s)) {
 		spn_wish(w);
+	} else { /* SPEC: ruling 44 */
+		wish_drop(w, "ServicePrincipalName");
+		wish_drop(w, "ServicePrincipalProtocol");
+	}
 }
 
 /* Also: what this release has not. */
@@ -157,11 +161,16 @@ void kerberos_note(struct session *s, const struct wsman_node *have)
 {
 	const struct profile_kerberos *k = &s->profile->kerberos;
 	bool aes = k->encryption == PROFILE_ENCRYPTION_AES;
-	s->o.kerberos_aes = aes && knows_aes(have);
+	s->o.kerberos_aes = aes && has_aes(have, "SupportedEncryptionAlgorithms");
 	if (k->state != PROFILE_ON)
 		return;
+	const struct secret *password = passwords_get(s, SECRET_KERBEROS);
+	if (s->o.kerberos_aes && password && marks_has(s, MARK_KEY, password) &&
+		wsman_node_child(have, CONFIGURED) && !has_aes(have, CONFIGURED))
+		setting_not_here(s, "AMT_KerberosSettingData", CONFIGURED,
+			"the device took the pass phrase and enabled RC4 only");
 	if (aes && !s->o.kerberos_aes)
-		setting_not_here(s, "AMT_KerberosSettingData", "ConfiguredEncryptionAlgorithms",
+		setting_not_here(s, "AMT_KerberosSettingData", CONFIGURED,
 			"SupportedEncryptionAlgorithms has RC4 only");
 	if (k->n_spn_classes && !takes_names(s))
 		setting_not_here(s, "AMT_KerberosSettingData", "ServicePrincipalName",

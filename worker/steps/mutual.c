@@ -38,7 +38,7 @@ void tls_note(struct session *s, const struct wsman_node *have)
 void tls_wish(struct wishes *w)
 {
 	const struct profile_tls *t = &w->s->profile->tls;
-	bool mutual = t->mutual && !roots_missing(w->s);
+	bool mutual = t->mutual && (w->s->dry || !roots_missing(w->s));
 	wish_bool(w, "MutualAuthentication", mutual);
 	wish_list(w, "TrustedCN", t->trusted_cns[0], sizeof t->trusted_cns[0],
 		mutual ? t->n_trusted_cns : 0);
@@ -46,17 +46,45 @@ void tls_wish(struct wishes *w)
 		wish_bool(w, "AcceptNonSecureConnections", t->clear_ports);
 }
 
+/* The root that our own certificate ends at is on the device: it was listed, or has been added. */
+static bool known_to_device(const struct session *s)
+{
+	const struct listed *l = s->o.certs;
+	while (l && !console_ends_at(s->w->env.console, l->der, l->der_len))
+		l = l->next;
+	return l != NULL;
+}
+
+static enum build fail_root(struct session *s)
+{
+	return build_fail(s, FAIL_DEAD, "root_refused", "a trusted root cannot be added: %s",
+		s->o.root_refused);
+}
+
 /* Nothing is told to the device that would lock us out. */
-enum build tls_mutual_build(struct session *s, struct wsman_request *rq)
+static enum build may_lock(struct session *s)
 {
 	struct error err = {0};
-	enum build b = setting_put_build(s, rq);
-	if (b != BUILD_SEND)
-		return b;
-	if (s->profile->tls.mutual && console_fits(s->w->env.console, s->profile, &err) < 0)
+	if (!s->profile->tls.mutual)
+		return BUILD_SEND;
+	if (console_fits(s->w->env.console, s->profile, &err) < 0)
 		return build_fail(s, FAIL_DEAD, "no_console", "%s", err.text);
-	marks_set(s, MARK_COMMIT, &due);
-	return BUILD_SEND;
+	if (roots_missing(s) || known_to_device(s))
+		return BUILD_SEND;
+	if (s->o.root_refused)
+		return fail_root(s);
+	return build_fail(s, FAIL_DEAD, "no_console",
+		"the device has not the root that the certificate of worker.console ends at");
+}
+
+enum build tls_mutual_build(struct session *s, struct wsman_request *rq)
+{
+	enum build b = setting_put_build(s, rq);
+	if (b == BUILD_SEND)
+		b = may_lock(s);
+	if (b == BUILD_SEND)
+		marks_set(s, MARK_COMMIT, &due);
+	return b;
 }
 
 enum build commit_b_build(struct session *s, struct wsman_request *rq)
@@ -93,10 +121,7 @@ enum build committed_b_build(struct session *s, struct wsman_request *rq)
 	if (s->o.reconnect)
 		marks_clear(s, MARK_COMMIT);
 	s->o.reconnect = false;
-	if (s->o.root_refused)
-		return build_fail(s, FAIL_DEAD, "root_refused",
-			"a trusted root cannot be added: %s", s->o.root_refused);
-	return BUILD_SKIP;
+	return s->o.root_refused ? fail_root(s) : BUILD_SKIP;
 }
 
 /* ---- a device under mutual TLS takes no root: off, add it, on. SPEC: maintenance.md 2.3 --------

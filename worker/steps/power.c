@@ -5,19 +5,24 @@
 
 #define IS_CURRENT 1 /* CIM_ElementSettingData.IsCurrent: 1 is current, 2 is not */
 
-/* "Desktop: ON in S0" against "Desktop: ON in S0, ME Wake in S3, S4-5". */
-static bool fits(const struct session *s, const char *description)
+/* "Desktop: ON in S0" against "Desktop: ON in S0, ME Wake in S3, S4-5". Before AMT 6.0 there are up
+ * to seven, "ON in S0, S3, ME WoL in S3, S4-5, OFF After Power Loss" among them: of those that work
+ * in S3 the one that sleeps least surprisingly. @return how well it fits, 0 = not */
+static int fitness(const struct session *s, const char *description)
 {
-	bool sleeps = strstr(description, "ME Wake in S3") != NULL;
-	if (s->profile->power == PROFILE_POWER_ALWAYS)
-		return sleeps;
-	return strstr(description, "ON in S0") && !sleeps;
+	bool s3 = strstr(description, "S3") != NULL, deep = strstr(description, "S4") != NULL;
+	bool wakes = strcasestr(description, "Wake") || strcasestr(description, "WoL");
+	bool stays_off = strcasestr(description, "OFF After Power Loss") != NULL;
+	if (s->profile->power != PROFILE_POWER_ALWAYS)
+		return strstr(description, "S0") && !s3 && !deep;
+	return s3 ? 1 + 4 * deep + 2 * !stays_off + wakes : 0;
 }
 
 enum build power_list_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
 	s->o.scheme_want[0] = s->o.scheme_now[0] = s->o.scheme_guid[0] = '\0';
+	s->o.scheme_fit = 0;
 	return BUILD_SEND;
 }
 
@@ -25,8 +30,10 @@ struct verdict power_list_read(struct session *s, const struct wsman_message *m)
 {
 	for (const struct wsman_node *i = NULL; (i = wsman_message_item(m, i));) {
 		const char *about = wsman_node_text(i, "Description");
-		if (!about || !fits(s, about) || s->o.scheme_want[0])
+		int fit = about ? fitness(s, about) : 0;
+		if (fit <= s->o.scheme_fit)
 			continue;
+		s->o.scheme_fit = fit;
 		copy_text(s->o.scheme_want, sizeof s->o.scheme_want,
 			wsman_node_text(i, "InstanceID"));
 		copy_text(s->o.scheme_guid, sizeof s->o.scheme_guid,
@@ -100,6 +107,7 @@ struct verdict power_set_fault(struct session *s, enum wsman_reaction reaction)
 {
 	if (reaction != WSMAN_REACT_SELECT || s->tries || !s->o.scheme_guid[0])
 		return (struct verdict){.kind = VERDICT_FAIL};
+	s->tries++;
 	return v_again(0);
 }
 

@@ -7,8 +7,19 @@
 #include "worker/steps/setting.h"
 #include "worker/steps/steps.h"
 
-#define CERTIFICATE "AMT_PublicKeyCertificate"
-#define BOTH_USES   "serverAuth,clientAuth"
+#define CERTIFICATE   "AMT_PublicKeyCertificate"
+#define BOTH_USES     "serverAuth,clientAuth"
+#define REQUEST_SINCE 6 /* AMT release that signs requests */
+
+/* Before AMT 6.0 the authority issues for the bare key. SPEC: provisioning.md 6 */
+static void request_lacking(struct session *s)
+{
+	unsigned major = REQUEST_SINCE;
+	sscanf(s->ck.amt, "%u", &major);
+	if (s->profile->tls.issue == PROFILE_ISSUE_PKCS10 && major < REQUEST_SINCE)
+		setting_not_here(s, "AMT_PublicKeyManagementService", "GeneratePKCS10RequestEx",
+			"from AMT 6.0 on");
+}
 
 /* Maintenance found a leaf that does not serve any more. For a name: a certificate of the new one
  * first, so that no console meets a device whose name its certificate denies; the name itself is a
@@ -17,13 +28,24 @@ enum build leaf_decide_build(struct session *s, struct wsman_request *rq)
 {
 	(void)rq;
 	switch (s->o.unfit) {
-	case DEVCERT_OK: return BUILD_SKIP;
+	case DEVCERT_OK: request_lacking(s); return BUILD_SKIP;
 	case DEVCERT_WRONG_NAME:
 		setting_report(s, CERTIFICATE, "Subject", s->o.leaf_name, s->ck.fqdn);
 		break;
-	default: setting_report(s, CERTIFICATE, "ExtendedKeyUsage", "serverAuth", BOTH_USES); break;
+	case DEVCERT_NO_CLIENTAUTH:
+		setting_report(s, CERTIFICATE, "ExtendedKeyUsage", "serverAuth", BOTH_USES);
+		break;
+	default:
+		setting_report(s, CERTIFICATE, "X509Certificate", devcert_fault_name(s->o.unfit),
+			devcert_fault_name(DEVCERT_OK));
+		break;
 	}
-	return s->dry ? BUILD_SKIP : build_verdict(s, v_plan(PLAN_RENEW));
+	if (s->dry)
+		return BUILD_SKIP;
+	/* Also when it is the one that an earlier visit of this renewal has put there. */
+	checkpoint_drop_key(&s->ck);
+	memcpy(s->old_fp, s->cert_fp, sizeof s->old_fp);
+	return build_verdict(s, v_plan(PLAN_RENEW));
 }
 
 /* A visit that was cut short left its key, its certificate or both; they are found by their bytes.

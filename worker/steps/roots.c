@@ -57,7 +57,7 @@ static bool wanted(struct session *s)
 		ok = want(s, p->tls.trusted_roots[i]);
 	for (uint32_t i = 0; ok && i < p->wireless.n_profiles; i++)
 		ok = want(s, p->wireless.profiles[i].ieee8021x.root_file);
-	for (uint32_t i = 0; ok && i < p->remote_access.n_servers; i++)
+	for (uint32_t i = 0; ok && !cira_lacking(s) && i < p->remote_access.n_servers; i++)
 		ok = want(s, p->remote_access.servers[i].root_file);
 	return ok;
 }
@@ -148,7 +148,7 @@ struct verdict root_add_read(struct session *s, const struct wsman_message *m)
  * better next time ends the job, but not before mutual TLS is as the profile wants it. */
 struct verdict root_add_refused(struct session *s, uint32_t rv)
 {
-	if (rv == WSMAN_RV_DUPLICATE && s->tries++ == 0)
+	if (look_again(s, rv))
 		return v_goto(STEP_CERT_LIST);
 	if (rv == WSMAN_RV_NOT_PERMITTED)
 		s->o.root_refused = "the device does not permit it; an auditor may own its keys";

@@ -344,7 +344,7 @@ static int compare(struct session *s, const struct wsman_node *have)
 		if (fulfilled(s, x, have))
 			continue;
 		if (fixed) {
-			setting_lacks(s, fixed);
+			setting_not_here(s, s->row->class_name, x->property, fixed);
 			return 0;
 		}
 		setting_report(s, s->row->class_name, x->property,
@@ -441,6 +441,19 @@ static bool always_put(const struct wish *w, const struct setting *set)
 {
 	return w->kind == WISH_DROP || w->kind == WISH_ALONG ||
 	       (w->kind == WISH_SECRET && !set->kept);
+}
+
+/* What the firmware cannot do is no failure of the device. A job that goes on after the answer is
+ * as good as done: the row that reads again decides. SPEC: wsman.md 6 */
+struct verdict setting_state_refused(struct session *s, uint32_t rv)
+{
+	if (rv == WSMAN_RV_CIM_JOB_STARTED)
+		return setting_write_read(s, NULL);
+	if (rv != WSMAN_RV_CIM_NOT_SUPPORTED)
+		return (struct verdict){.kind = VERDICT_FAIL};
+	seen_of(s)->state_differs = false;
+	setting_lacks(s, "the firmware answers that it cannot");
+	return v_next();
 }
 
 enum build setting_put_build(struct session *s, struct wsman_request *rq)

@@ -85,6 +85,7 @@ enum build clean_decide_build(struct session *s, struct wsman_request *rq);
 enum build general_compare_build(struct session *s, struct wsman_request *rq);
 STEP_FN_(setting_get);
 enum build setting_state_build(struct session *s, struct wsman_request *rq);
+struct verdict setting_state_refused(struct session *s, uint32_t rv);
 enum build setting_put_build(struct session *s, struct wsman_request *rq);
 struct verdict setting_write_read(struct session *s, const struct wsman_message *m);
 struct verdict setting_get_fault(struct session *s, enum wsman_reaction reaction);
@@ -131,6 +132,9 @@ enum build renew_decide_build(struct session *s, struct wsman_request *rq);
 enum build renew_prove_build(struct session *s, struct wsman_request *rq);
 enum build rotate_make_build(struct session *s, struct wsman_request *rq);
 enum build unconfigure_ask_build(struct session *s, struct wsman_request *rq);
+STEP_FN_(unconfigure_blocked);
+struct verdict unconfigure_blocked_refused(struct session *s, uint32_t rv);
+struct verdict unconfigure_blocked_fault(struct session *s, enum wsman_reaction reaction);
 STEP_FN_(unconfigure);
 struct verdict unconfigure_refused(struct session *s, uint32_t rv);
 STEP_FN_(unconfigure_state);
@@ -149,6 +153,8 @@ struct verdict wifi_check_end(struct session *s);
 STEP_FN_(wired_certificates);
 STEP_FN_(mps_list);
 struct verdict mps_list_end(struct session *s);
+/** Whether the release is older than remote access, which came with AMT 4.0. */
+bool cira_lacking(const struct session *s);
 STEP_FN_(policy_list);
 STEP_FN_(applies_list);
 enum build cira_decide_build(struct session *s, struct wsman_request *rq);
@@ -233,6 +239,16 @@ static inline void copy_text(char *out, size_t size, const char *in)
 	out[0] = '\0';
 	if (in && strlen(in) < size)
 		memcpy(out, in, strlen(in) + 1);
+}
+
+/** The device says that something is there already, and it was not in its list: an answer that was
+ * lost, or somebody else's work. @return whether to list again: once in a visit, or a firmware that
+ * counts otherwise than we do would keep us in a circle */
+static inline bool look_again(struct session *s, uint32_t rv)
+{
+	bool again = rv == WSMAN_RV_DUPLICATE && !s->looked_again;
+	s->looked_again |= again;
+	return again;
 }
 
 /** Base64 of a text into the lists arena; NULL when damaged or too large. */

@@ -58,26 +58,81 @@ enum build unconfigure_build(struct session *s, struct wsman_request *rq)
 		rq->params = p;
 		rq->n_params = 1;
 	}
-	s->ck.commits = 1; /* with the step() before it: from now on its silence is the goal */
+	/* With the step() before it: from now on one that does not know us is the goal. */
+	s->ck.commits = COMMITS_TOLD;
+	s->committed = true;
+	s->connect_tries = 0;
 	return BUILD_SEND;
 }
 
 struct verdict unconfigure_read(struct session *s, const struct wsman_message *m)
 {
-	(void)s, (void)m;
+	(void)m;
+	s->ck.commits = COMMITS_HEARD;
 	return v_next();
 }
 
 struct verdict unconfigure_refused(struct session *s, uint32_t rv)
 {
 	s->ck.commits = 0;
-	if (rv == WSMAN_RV_BLOCKING_COMPONENT)
-		return v_fail(s, FAIL_DEAD, "audit_blocks",
-			"2076: the auditor must unlock the audit log first");
-	if (rv == WSMAN_RV_NOT_READY)
-		return v_fail(s, FAIL_RETRY, "not_now", "not before the end of POST");
+	s->committed = false;
+	s->o.blocked = rv == WSMAN_RV_BLOCKING_COMPONENT;
+	if (s->o.blocked)
+		return v_goto(STEP_UNCONFIGURE_BLOCKED);
+	if (rv == WSMAN_RV_NOT_READY || rv == WSMAN_RV_NOT_PERMITTED)
+		return v_fail(s, FAIL_RETRY, "not_now",
+			"%u: the device cannot be unconfigured now; not before End-of-POST", rv);
 	return (struct verdict){.kind = VERDICT_FAIL};
 }
+
+/* ---- what is in the way? --------------------------------------------------------------------- */
+
+#define AUDIT_LOG 1 /* Component */
+
+static struct verdict blocked_by(struct session *s, uint64_t component)
+{
+	if (component == AUDIT_LOG)
+		return v_fail(s, FAIL_DEAD, "audit_blocks",
+			"2076: the audit log is in the way: the auditor must unlock it first");
+	return v_fail(s, FAIL_DEAD, "blocked",
+		"2076: component %llu of the device is in the way, and must be unlocked first",
+		(unsigned long long)component);
+}
+
+enum build unconfigure_blocked_build(struct session *s, struct wsman_request *rq)
+{
+	if (!s->o.blocked)
+		return BUILD_SKIP;
+	rq->op = WSMAN_INVOKE;
+	rq->method = "GetUnprovisionBlockingComponents";
+	return BUILD_SEND;
+}
+
+struct verdict unconfigure_blocked_read(struct session *s, const struct wsman_message *m)
+{
+	uint64_t component = 0;
+	if (wsman_node_uint(m->payload, "Component", &component) < 0)
+		return unconfigure_blocked_refused(s, 0);
+	return blocked_by(s, component);
+}
+
+/* The audit log is the only one known. */
+struct verdict unconfigure_blocked_refused(struct session *s, uint32_t rv)
+{
+	(void)rv;
+	return v_fail(s, FAIL_DEAD, "blocked",
+		"2076: something is in the way, and the device does not say what: the audit log, "
+		"as a rule, which the auditor must unlock first");
+}
+
+struct verdict unconfigure_blocked_fault(struct session *s, enum wsman_reaction reaction)
+{
+	if (reaction == WSMAN_REACT_BUSY)
+		return (struct verdict){.kind = VERDICT_FAIL};
+	return unconfigure_blocked_refused(s, 0);
+}
+
+/* ---- is it gone? ----------------------------------------------------------------------------- */
 
 enum build unconfigure_state_build(struct session *s, struct wsman_request *rq)
 {
@@ -87,9 +142,14 @@ enum build unconfigure_state_build(struct session *s, struct wsman_request *rq)
 struct verdict unconfigure_state_read(struct session *s, const struct wsman_message *m)
 {
 	uint64_t state;
+	const struct conf_waits *w = &s->w->conf->worker.waits;
 	if (wsman_node_uint(m->payload, "ProvisioningState", &state) == 0 && state != 2)
 		return v_next();
-	s->ck.commits = 0;
+	if (s->connect_tries < w->reconnect_tries) /* some take a while */
+		return (struct verdict){.kind = VERDICT_GOTO,
+			.target = STEP_UNCONFIGURE_PROVE,
+			.after_ms = w->reconnect_ms};
+	/* commits stays: it may go yet, and then does not know us at the next visit. */
 	return v_fail(s, FAIL_RETRY, "still_configured", "ProvisioningState is still 2");
 }
 

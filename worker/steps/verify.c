@@ -2,9 +2,8 @@
 /* VERIFY_A: the device is configured, by us, and knows the new password; then the pending secret
  * becomes the current one. The leaf was compared before the first request (session.c).
  * SPEC: provisioning.md 3 RECONNECT / VERIFY_A, tls.md 8, ruling 15 */
-#include <strings.h>
-
 #include "common/base/log.h"
+#include "worker/passwords.h"
 #include "worker/steps/steps.h"
 
 enum build verify_state_build(struct session *s, struct wsman_request *rq)
@@ -19,6 +18,8 @@ struct verdict verify_state_read(struct session *s, const struct wsman_message *
 		return v_fail(s, FAIL_RETRY, "no_state", "the answer has no ProvisioningState");
 	if (state == 2)
 		return v_next();
+	if (s->plan == PLAN_UNCONFIGURE && s->ck.commits)
+		return v_goto(STEP_REVOKE); /* an earlier visit told it to go, and it has gone */
 	return v_fail(s, FAIL_RETRY, "not_committed",
 		"ProvisioningState is %u after the commit: the device did not take it",
 		(unsigned)state);
@@ -29,21 +30,21 @@ enum build verify_general_build(struct session *s, struct wsman_request *rq)
 	return general_get_build(s, rq);
 }
 
-static bool names_match(const struct session *s, const char *host, const char *domain)
+/* A firmware update shows in the header, which has the build where CIM_SoftwareIdentity, whose word
+ * may be on record, has not. SPEC: maintenance.md 0.3 */
+static void refresh_version(struct session *s)
 {
-	char fqdn[RESOLVE_FQDN_MAX + 1];
-	snprintf(fqdn, sizeof fqdn, "%s.%s", host ? host : "", domain ? domain : "");
-	return strcasecmp(fqdn, s->ck.fqdn) == 0;
+	const char *now = device_amt_version(&s->device);
+	size_t len = strlen(s->ck.amt);
+	bool same = strncmp(now, s->ck.amt, len) == 0 && (now[len] == '\0' || now[len] == '.');
+	if (now[0] && !same)
+		copy_text(s->ck.amt, sizeof s->ck.amt, now);
 }
 
+/* Another name than ours is written and checked with the other settings, once the password that the
+ * device has is the one on record. */
 struct verdict verify_general_read(struct session *s, const struct wsman_message *m)
 {
-	const char *host = wsman_node_text(m->payload, "HostName");
-	const char *domain = wsman_node_text(m->payload, "DomainName");
-	if (s->kind == JOB_SETUP && !names_match(s, host, domain)) /* upkeep mends it */
-		return v_fail(s, FAIL_DEAD, "wrong_name",
-			"the configured device calls itself \"%.63s.%.191s\", not %s",
-			host ? host : "", domain ? domain : "", s->ck.fqdn);
 	const char *realm = wsman_node_text(m->payload, "DigestRealm");
 	if (s->ck.realm[0] && realm && strcmp(realm, s->ck.realm) != 0) {
 		LOG_WARN("realm.changed", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
@@ -53,6 +54,7 @@ struct verdict verify_general_read(struct session *s, const struct wsman_message
 			"set up by somebody else; check it, then kick or cancel the job");
 	}
 	net_addr_host_text(&s->device.addr, s->o.own_address);
+	refresh_version(s);
 	return general_get_read(s, m);
 }
 
@@ -83,8 +85,11 @@ enum build promote_build(struct session *s, struct wsman_request *rq)
 struct verdict promote_read(struct session *s, const struct wsman_message *m)
 {
 	(void)m;
-	secret_set_free(&s->secrets.prev);
-	s->secrets.prev = s->secrets.cur;
+	struct secret_set *gone =
+		passwords_promotion(s) == STORE_SECRET_PROMOTE ? &s->secrets.prev : &s->secrets.cur;
+	secret_set_free(gone);
+	if (gone == &s->secrets.prev)
+		s->secrets.prev = s->secrets.cur;
 	s->secrets.cur = s->secrets.pend;
 	s->secrets.pend = (struct secret_set){0};
 	secret_set_free(&s->secrets.give); /* not any more; and cur keeps the number of pend */

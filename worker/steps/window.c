@@ -2,7 +2,8 @@
 /*
  * More time in setup. A job that the broker marks "extend" (the queue is longer than the device's
  * window) does this, after the device has been identified, and nothing else: the job goes back into
- * the queue. Whatever the device says, it is not asked again. SPEC: provisioning.md 3, hello.md 5.2
+ * the queue. A device that gives no more time is configured at once: it is connected and next to be
+ * lost. It is not asked again. SPEC: provisioning.md 3, hello.md 5.2
  */
 #include "common/base/log.h"
 #include "worker/steps/steps.h"
@@ -24,12 +25,10 @@ enum build extend_ask(struct session *s, struct wsman_request *rq)
 	return BUILD_SEND;
 }
 
-static struct verdict give_back(struct session *s, bool given)
+static void note(const struct session *s, bool given)
 {
 	LOG_INFO("window.extend", KV_STR("uuid", s->uuid_text), KV_STR("job", s->job),
 		KV_BOOL("given", given));
-	s->extended_ms = given ? EXTEND_HOURS * HOUR_MS : 0;
-	return (struct verdict){.kind = VERDICT_GIVE_BACK};
 }
 
 enum build window_extend_build(struct session *s, struct wsman_request *rq)
@@ -40,17 +39,26 @@ enum build window_extend_build(struct session *s, struct wsman_request *rq)
 struct verdict window_extend_read(struct session *s, const struct wsman_message *m)
 {
 	(void)m;
-	return give_back(s, true);
+	note(s, true);
+	s->extended_ms = EXTEND_HOURS * HOUR_MS;
+	return (struct verdict){.kind = VERDICT_GIVE_BACK};
+}
+
+/* No more time: now or never, unless somebody has still to decide about the device. */
+static struct verdict not_given(struct session *s)
+{
+	note(s, false);
+	return s->undecided ? (struct verdict){.kind = VERDICT_GIVE_BACK} : v_next();
 }
 
 struct verdict window_extend_refused(struct session *s, uint32_t rv)
 {
 	(void)rv;
-	return give_back(s, false);
+	return not_given(s);
 }
 
 struct verdict window_extend_fault(struct session *s, enum wsman_reaction reaction)
 {
 	(void)reaction;
-	return give_back(s, false);
+	return not_given(s);
 }

@@ -444,7 +444,7 @@ static const struct method management_methods[] = {
 		(const struct prop[]){{"KeyPair", PT_REF, PF_REQ},
 			{"SigningAlgorithm", PT_UINT, PF_REQ},
 			{"NullSignedCertificateRequest", PT_B64, PF_REQ}, {NULL}},
-		.any_order = true, .fn = generate_request},
+		.noted = true, .any_order = true, .fn = generate_request},
 	{"AddCertificate", (const struct prop[]){{"CertificateBlob", PT_B64, PF_REQ}, {NULL}},
 		.mutates = true, .fn = add_certificate},
 	{"AddTrustedRootCertificate",

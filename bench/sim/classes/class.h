@@ -133,6 +133,7 @@ struct method {
 	const char *name;
 	const struct prop *in; /* ended by a NULL name; NULL = no arguments */
 	bool mutates;          /* goes to the ledger */
+	bool noted;            /* changes nothing, and goes to the ledger all the same */
 	bool no_flash;         /* mutates, but not what is kept in flash */
 	bool any_order;        /* firmware takes the arguments in any order */
 	/* Fill out parameters through call->w and set call->rv. */

@@ -90,7 +90,7 @@ static const struct prop kvm_setting_props[] = {
 	{"Is5900PortEnabled", PT_BOOL, PF_STORE, .off = SET(kvm_5900)},
 	{"OptInPolicy", PT_BOOL, PF_STORE, .off = SET(kvm_optin)},
 	{"OptInPolicyTimeout", PT_UINT, PF_STORE, .off = SET(kvm_optin_timeout)},
-	{"RFBPassword", PT_STR, PF_RO, .text = "", .max = 8},
+	{"RFBPassword", PT_STR, PF_RO | PF_SECRET, .text = "", .max = 8},
 	{"SessionTimeout", PT_UINT, PF_STORE, .off = SET(kvm_session_timeout)},
 	{NULL},
 };
@@ -301,6 +301,7 @@ static const struct prop port_props[] = {
 	{"SharedMAC", PT_BOOL, PF_RO, .text = "true"},
 	{"SharedStaticIp", PT_BOOL, PF_STORE, .off = SET(shared_static)},
 	{"SubnetMask", PT_STR, PF_STORE | PF_HIDE_EMPTY, .off = SET(mask), .max = 15},
+	{"VLANTag", PT_UINT, PF_STORE, .off = SET(vlan), .max = 4094},
 	{NULL},
 };
 

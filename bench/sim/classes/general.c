@@ -394,7 +394,8 @@ static enum wfault nothing_to_do(struct call *c)
 
 static const struct method setup_methods[] = {
 	{"GetUuid", NULL, .fn = get_uuid},
-	{"SetMEBxPassword", (const struct prop[]){{"Password", PT_STR, PF_REQ, .max = 32}, {NULL}},
+	{"SetMEBxPassword",
+		(const struct prop[]){{"Password", PT_STR, PF_REQ | PF_SECRET, .max = 32}, {NULL}},
 		.mutates = true, .fn = set_mebx},
 	{"ExtendProvisioningPeriod", (const struct prop[]){{"Duration", PT_UINT, PF_REQ}, {NULL}},
 		.mutates = true, .fn = extend},

@@ -432,7 +432,7 @@ static const struct prop mps_in[] = {
 	[M_METHOD] = {"AuthMethod", PT_UINT, PF_REQ},
 	[M_CERT] = {"Certificate", PT_REF},
 	[M_USER] = {"Username", PT_STR, 0, .max = REMOTE_USER_MAX},
-	[M_PASSWORD] = {"Password", PT_STR, 0, .max = REMOTE_USER_MAX},
+	[M_PASSWORD] = {"Password", PT_STR, PF_SECRET, .max = REMOTE_USER_MAX},
 	[M_CN] = {"CN", PT_STR, 0, .max = REMOTE_TEXT_MAX},
 	{NULL},
 };

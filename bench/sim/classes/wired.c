@@ -76,6 +76,7 @@ static enum wfault set_certificates(struct call *c)
 		return WF_INTERNAL;
 	w->settings.x.ca_cert = ca;
 	w->settings.x.client_cert = client;
+	snprintf(c->note, sizeof c->note, "issuer %d client %d", ca, client);
 	return WF_NONE;
 }
 

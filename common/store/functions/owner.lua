@@ -20,11 +20,11 @@ local function begin(keys, args)
 	return { 0, call('HGETALL', job), call('HGETALL', dev) }
 end
 
-local ACT_PENDING, ACT_PROMOTE, ACT_DROP = '1', '2', '3'
+local ACT_PENDING, ACT_PROMOTE, ACT_DROP, ACT_SETTLE = '1', '2', '3', '4'
 
 -- Promote and drop may be repeated: a reply may have been lost (ruling 15).
 local function secrets_check(dev, act)
-	if act == ACT_PROMOTE and call('HEXISTS', dev, 'sec_pend') == 0 and
+	if (act == ACT_PROMOTE or act == ACT_SETTLE) and call('HEXISTS', dev, 'sec_pend') == 0 and
 		call('HEXISTS', dev, 'sec_cur') == 0 then
 		return PENDING
 	end
@@ -36,10 +36,10 @@ local function secrets_set(dev, act, pending, set, del)
 		put(set, 'sec_pend', pending)
 	elseif act == ACT_DROP then
 		del[1] = 'sec_pend'
-	elseif act == ACT_PROMOTE then
+	elseif act == ACT_PROMOTE or act == ACT_SETTLE then
 		local s = call('HMGET', dev, 'sec_pend', 'sec_cur')
 		if s[1] then
-			if s[2] then
+			if s[2] and act == ACT_PROMOTE then
 				put(set, 'sec_prev', s[2])
 			end
 			put(set, 'sec_cur', s[1])
@@ -48,7 +48,8 @@ local function secrets_set(dev, act, pending, set, del)
 	end
 end
 
-local ACT_NAMES = { [ACT_PENDING] = 'pending', [ACT_PROMOTE] = 'promote', [ACT_DROP] = 'drop' }
+local ACT_NAMES = { [ACT_PENDING] = 'pending', [ACT_PROMOTE] = 'promote', [ACT_DROP] = 'drop',
+	[ACT_SETTLE] = 'settle' }
 
 -- keys: job dev lease ev; args: job uuid fence ttl step checkpoint act pending, fields from 9
 local function step(keys, args)
@@ -106,7 +107,8 @@ local function finish(keys, args)
 	if refusal == 0 then
 		refusal = fields_check(dev, args, 5)
 	end
-	if refusal == 0 and call('HEXISTS', dev, 'sec_pend') == 1 then
+	-- One that only reads leaves what it found pending to the next job that writes.
+	if refusal == 0 and was[5] ~= 'check' and call('HEXISTS', dev, 'sec_pend') == 1 then
 		refusal = PENDING
 	end
 	if refusal ~= 0 then

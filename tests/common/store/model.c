@@ -348,7 +348,8 @@ int model_step(struct model *m, const struct model_lease *l, const char *step, c
 		return E_STALE;
 	struct model_device *d = &m->devs[j->dev];
 	TRY(fields_ok(d, f));
-	if (act == STORE_SECRET_PROMOTE && !d->pend[0] && !d->cur[0])
+	bool settle = act == STORE_SECRET_SETTLE, promote = act == STORE_SECRET_PROMOTE || settle;
+	if (promote && !d->pend[0] && !d->cur[0])
 		return E_STATE;
 	prolong(j, m->now + ttl_ms);
 	SET(j->step, step);
@@ -358,8 +359,8 @@ int model_step(struct model *m, const struct model_lease *l, const char *step, c
 		SET(d->pend, pending);
 	if (act == STORE_SECRET_DROP)
 		d->pend[0] = '\0';
-	if (act == STORE_SECRET_PROMOTE && d->pend[0]) {
-		if (d->cur[0])
+	if (promote && d->pend[0]) {
+		if (d->cur[0] && !settle)
 			SET(d->prev, d->cur);
 		SET(d->cur, d->pend);
 		d->pend[0] = '\0';
@@ -399,7 +400,7 @@ int model_finish(struct model *m, const struct model_lease *l, const char *resul
 		return E_STALE;
 	struct model_device *d = &m->devs[j->dev];
 	TRY(fields_ok(d, f));
-	if (d->pend[0])
+	if (d->pend[0] && !(j->kind && strcmp(j->kind, "check") == 0))
 		return E_STATE;
 	bool setup = !j->kind || strcmp(j->kind, "adopt") == 0;
 	d->err[0] = d->txt[0] = '\0';

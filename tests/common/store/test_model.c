@@ -314,7 +314,7 @@ static void step_once(struct run *r, const struct model_lease *ml, const struct 
 	struct store_field f[8];
 	struct store_step st = {.step = steps[rnd(r, 4)],
 		.ttl_ms = chance(r, 50) ? 30000 : 65000,
-		.act = (enum store_secret_act)rnd(r, 4),
+		.act = (enum store_secret_act)rnd(r, 5),
 		.fields = f};
 	const char *ck = chance(r, 50) ? "checkpoint" : NULL;
 	if (ck)
@@ -492,14 +492,15 @@ static void op_operator(struct run *r)
 /* Mostly on devices where it is possible. */
 static void op_open(struct run *r)
 {
-	static const enum job_kind kinds[] = {JOB_MAINTAIN, JOB_RENEW, JOB_UNCONFIGURE, JOB_ADOPT};
+	static const enum job_kind kinds[] = {
+		JOB_MAINTAIN, JOB_RENEW, JOB_UNCONFIGURE, JOB_ADOPT, JOB_CHECK};
 	struct model *m = &r->model;
 	int dev = (int)rnd(r, MODEL_DEVICES), job = -1;
 	for (int i = 0; i < MODEL_DEVICES && strcmp(m->devs[dev].state, "done") != 0; i++)
 		dev = (dev + 1) % MODEL_DEVICES;
 	char id[UUID_TEXT_LEN + 1];
 	struct store_opening o = {.uuid = m->devs[dev].uuid,
-		.kind = kinds[rnd(r, 4)],
+		.kind = kinds[rnd(r, 5)],
 		.args = "x=1",
 		.addr = chance(r, 20) ? addrs[rnd(r, 3)] : NULL,
 		.delay_ms = chance(r, 50) ? 0 : 5000,

@@ -316,6 +316,28 @@ static void test_renew_before(void **state)
 	assert_int_equal(works[0].kind, JOB_RENEW);
 }
 
+/* A dry run leaves what it found pending, and ends; others have to decide it first (test_store.c).
+ */
+static void test_check_pending(void **state)
+{
+	(void)state;
+	struct device d[1];
+	char id[UUID_TEXT_LEN + 1];
+	clock_to(START);
+	set_up(d, 1, 400 * DAY_MS);
+	const struct store_opening o = {.uuid = d[0].uuid, .kind = JOB_CHECK, .who = "op"};
+	ok(store_job_open(site.store, &o, id, site_done_cb, &site, &err));
+	site_raw(
+		&site, "HSET muster:{0}:dev:00000000-1111-2222-3333-000000000000 sec_pend x", NULL);
+	claim();
+	end_job(&works[0], true, NULL, 0);
+	assert_int_equal(site_raw(&site,
+				 "HEXISTS muster:{0}:dev:00000000-1111-2222-3333-000000000000 "
+				 "sec_pend",
+				 NULL),
+		1);
+}
+
 /* ---- waves ----------------------------------------------------------------------------------- */
 
 #define WAVE_DEVICES 5000
@@ -606,6 +628,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wave_stops, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wave_of_setups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renew_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_check_pending, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renewals_do_not_starve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_worn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_years, setup, teardown),
