@@ -29,6 +29,7 @@ def arguments():
     p.add_argument("--report", metavar="FILE.json", help="write the report there")
     p.add_argument("--chaos", action="store_true", help="kill a random process every second for 20 s, and Redis twice")
     p.add_argument("--keep", action="store_true", help="keep the temporary folder and say where it is")
+    p.add_argument("--stay", action="store_true", help="when all is done, keep the site and its devices up until Ctrl-C, to try the command muster; no report")
     args = p.parse_args()
     args.devices = args.devices or (500 if args.chaos else 1000)
     if not 1 <= args.devices <= 200000:
@@ -98,6 +99,16 @@ def show(report):
         print(f"  violation: {violation['fqdn']} {violation['uuid']}: {violation['rule']}: {violation['text']}")
 
 
+def stay(site):
+    print(f"  the site is up; Ctrl-C ends it. Try:\n    export MUSTER_CONFIG={site.config} PATH={site.bin}:$PATH\n    muster device list", flush=True)
+    try:
+        while site.node.alive():
+            time.sleep(1)
+    except KeyboardInterrupt:
+        print()
+    return 0
+
+
 def demo(args):
     site = Site(args.build, devices=args.devices, seed=args.seed, workers=2 if args.chaos else 0)
     try:
@@ -111,6 +122,8 @@ def demo(args):
             chaos.join()
             if chaos.error:
                 raise SiteError(f"the chaos driver failed: {chaos.error}")
+        if args.stay:
+            return stay(site)  # what people have done since is not in the ledger's rules
         sim.stop()
         report = sim.verify()
         complete(report, site, elapsed, chaos)

@@ -13,6 +13,7 @@
 #include "common/conf/rules.h"
 #include "common/crypto/password.h"
 #include "common/net/addr.h"
+#include "ctl/args.h"
 #include "ctl/command.h"
 
 #define FINGERPRINT_HEX 64 /* SHA-256 */
@@ -46,7 +47,8 @@ static int check_tags(const char *text, struct error *err)
 	return 0;
 }
 
-int adopt_check(const struct adoption *a, struct error *err)
+/* All but the password, which people are asked for last. */
+static int check_words(const struct adoption *a, struct error *err)
 {
 	struct uuid uuid;
 	struct net_addr addr;
@@ -62,6 +64,12 @@ int adopt_check(const struct adoption *a, struct error *err)
 		TRY(check_fingerprint(a->fingerprint, err));
 	if (given(a->tags))
 		TRY(check_tags(a->tags, err));
+	return 0;
+}
+
+int adopt_check(const struct adoption *a, struct error *err)
+{
+	TRY(check_words(a, err));
 	size_t len = a->password ? a->password->len : 0;
 	ENSURE(len > 0 && len <= PASSWORD_AMT_MAX, err, E_CONFIG,
 		"password: an admin password has 1 to %d characters", PASSWORD_AMT_MAX);
@@ -77,7 +85,7 @@ struct looking {
 	struct site *site;
 	struct device_secrets secrets;
 	uint32_t gen;
-	bool known;
+	bool known, addressed;
 };
 
 static void on_record(const struct store_device *d, const struct error *err, void *arg)
@@ -92,6 +100,7 @@ static void on_record(const struct store_device *d, const struct error *err, voi
 			.pend = {d->sec_pend.data, d->sec_pend.len},
 			.give = {d->sec_give.data, d->sec_give.len}};
 		l->known = d->dek.len > 0;
+		l->addressed = d->addr[0] != '\0';
 		l->gen = d->gen;
 		if (device_secrets_open(&l->secrets, l->site->keks, &uuid, &record, &local) < 0)
 			err = &local;
@@ -153,6 +162,7 @@ static int open_it(struct site *s, const struct conf *conf, const struct adoptio
 	const char *profile = given(a->profile) ? a->profile : conf->worker.default_profile;
 	ENSURE(*profile, err, E_CONFIG,
 		"profile: name one, or set worker.default_profile in the configuration");
+	TRY(args_profile(conf, profile, err));
 	uuid_parse(&uuid, a->uuid);
 	uuid_text(&uuid, text);
 	if (given(a->fqdn))
@@ -195,10 +205,10 @@ int adopt_one(struct site *s, const struct conf *conf, const struct adoption *a,
 	if (rc == 0)
 		rc = open_it(s, conf, a, &l, job, err);
 	device_secrets_free(&l.secrets);
-	if (rc == E_STATE)
-		error_set(err, rc,
-			"the device has a live job, or no address is known: give addr=, or look at "
-			"muster device show");
+	if (rc == E_STATE && !l.addressed && !given(a->addr))
+		error_set(err, rc, "no address of the device is known: give addr=");
+	else if (rc == E_STATE)
+		site_why_refused(s, a->uuid, err);
 	return rc;
 }
 
@@ -223,8 +233,7 @@ static int read_words(struct adoption *a, char *const *words, size_t n, struct e
 		else
 			return error_set(err, E_CONFIG,
 				"\"%.60s\": adopt takes addr= name= profile= ou= tags= "
-				"fingerprint= "
-				"and plain; the password never on the command line",
+				"fingerprint= and plain; the password never on the command line",
 				words[i]);
 	}
 	return 0;
@@ -244,6 +253,8 @@ int command_adopt(const struct command_line *line, const struct conf *conf)
 	struct adoption a = {.uuid = line->args[0], .password = &password};
 	char job[UUID_TEXT_LEN + 1] = "";
 	int rc = read_words(&a, line->args + 1, line->n_args - 1, &err);
+	if (rc == 0)
+		rc = check_words(&a, &err);
 	if (rc == 0)
 		rc = read_password(&password, line->password_file, &err);
 	if (rc == 0)

@@ -3,22 +3,36 @@
  * Checks before use: the configuration and what it points at, provisioning certificates.
  * Each prints one line per finding, says what to do, and exits 1 when something must be changed.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
 #include "common/base/secret.h"
+#include "common/bus/curve.h"
 #include "common/conf/profile.h"
 #include "common/crypto/seal.h"
 #include "common/directory/lookup.h"
 #include "common/pki/domain.h"
 #include "common/pki/provcert.h"
+#include "ctl/args.h"
 #include "ctl/command.h"
 
 #define PASSWORD_MAX_LEN 256
+
+/* A key that others can read is nobody's. @return 0, also when it cannot be looked at */
+static int private_key(const char *path, struct error *err)
+{
+	struct stat st;
+	ENSURE(stat(path, &st) < 0 || (st.st_mode & 077) == 0, err, E_CONFIG,
+		"%s: readable by group or others; run chmod 600 on it", path);
+	return 0;
+}
 
 /* ---- cert check ----------------------------------------------------------------------------- */
 
@@ -82,6 +96,9 @@ int command_cert_check(const struct command_line *line, const struct conf *conf)
 	if (line->password_file &&
 		secret_read_file(&password, line->password_file, PASSWORD_MAX_LEN, &err) < 0)
 		return command_fail(&err);
+	if (private_key(line->key, &err) < 0)
+		fprintf(stderr, "muster: warning: %s\n", err.text);
+	err = (struct error){0};
 	int rc = provcert_load(&pc, line->args[0], line->key,
 		line->password_file ? &password : NULL, time(NULL), &report, &err);
 	secret_free(&password);
@@ -105,6 +122,8 @@ int command_cert_check(const struct command_line *line, const struct conf *conf)
 /* ---- the configuration and what it points at ------------------------------------------------ */
 
 typedef int (*conf_check_fn)(const struct conf *conf, struct error *err);
+
+static const char *checked_config; /* the file that is being checked */
 
 static int check_profiles(const struct conf *conf, struct error *err)
 {
@@ -139,8 +158,10 @@ static int check_provisioning(const struct conf *conf, struct error *err)
 		if (*c->key_password_file)
 			TRY(secret_read_file(
 				&password, c->key_password_file, PASSWORD_MAX_LEN, err));
-		int rc = provcert_load(&pc, c->chain, c->key, password.len ? &password : NULL,
-			time(NULL), &report, err);
+		int rc = private_key(c->key, err);
+		if (rc == 0)
+			rc = provcert_load(&pc, c->chain, c->key, password.len ? &password : NULL,
+				time(NULL), &report, err);
 		secret_free(&password);
 		provcert_free(pc);
 		TRY(rc);
@@ -148,14 +169,37 @@ static int check_provisioning(const struct conf *conf, struct error *err)
 	return 0;
 }
 
+/* What is told of a file that cannot be read: that it is absent is another matter than that this
+ * user may not. */
+static int check_readable(const char *path, const char *made_by, struct error *err)
+{
+	if (access(path, R_OK) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return error_set(err, E_CONFIG, "%s is missing; make it with: %s", path, made_by);
+	return error_set(err, E_CONFIG, "%s: %s; run this as the user of the programs", path,
+		strerror(errno));
+}
+
 static int check_bus_keys(const struct conf *conf, struct error *err)
 {
-	static const char *const names[] = {"broker.key", "listener.key", "worker.key"};
-	for (size_t i = 0; conf->bus.curve && i < sizeof names / sizeof names[0]; i++) {
-		char path[PATH_MAX];
-		snprintf(path, sizeof path, "%s/%s", conf->bus.keys_dir, names[i]);
-		ENSURE(access(path, R_OK) == 0, err, E_CONFIG,
-			"%s is missing; make it with: muster keys new", path);
+	static const char *const roles[] = {"broker", "listener", "worker"};
+	static const char *const lists[] = {"front", "back"};
+	static const char make[] = "muster keys new";
+	char path[PATH_MAX];
+	for (size_t i = 0; conf->bus.curve && i < sizeof roles / sizeof roles[0]; i++) {
+		struct curve_pair pair;
+		snprintf(path, sizeof path, "%s/%s.key", conf->bus.keys_dir, roles[i]);
+		TRY(check_readable(path, make, err));
+		TRY(curve_pair_read(&pair, conf->bus.keys_dir, roles[i], err));
+		curve_pair_free(&pair);
+	}
+	for (size_t i = 0; conf->bus.curve && i < sizeof lists / sizeof lists[0]; i++) {
+		struct curve_allow allow;
+		snprintf(path, sizeof path, "%s/allow/%s.keys", conf->bus.keys_dir, lists[i]);
+		TRY(check_readable(path, make, err));
+		TRY(curve_allow_read(&allow, path, err));
+		curve_allow_free(&allow);
 	}
 	return 0;
 }
@@ -164,8 +208,65 @@ static int check_ca(const struct conf *conf, struct error *err)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof path, "%s/issuing.pem", conf->ca.dir);
-	ENSURE(access(path, R_OK) == 0, err, E_CONFIG,
-		"%s is missing; make it with: muster ca init", path);
+	return check_readable(path, "muster ca init", err);
+}
+
+static int check_rules(const struct conf *conf, struct error *err)
+{
+	struct rules *r = NULL;
+	int rc = conf->worker.rules_file[0] ? rules_load(&r, conf->worker.rules_file, err) : 0;
+	if (rc == 0 && r)
+		rc = args_rules(r, conf, err);
+	rules_free(r);
+	return rc;
+}
+
+static int check_hooks(const struct conf *conf, struct error *err)
+{
+	const struct conf_hooks *h = &conf->worker.hooks;
+	const struct {
+		const char *name;
+		const struct conf_hook *hook;
+	} all[] = {{"hook", &conf->worker.hook}, {"hooks.after_configure", &h->after_configure},
+		{"hooks.before_unconfigure", &h->before_unconfigure},
+		{"hooks.after_unconfigure", &h->after_unconfigure},
+		{"hooks.on_failure", &h->on_failure}};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		const char *command = all[i].hook->command;
+		ENSURE(!command[0] || access(command, X_OK) == 0, err, E_CONFIG,
+			"worker.%s.command: %s: %s", all[i].name, command, strerror(errno));
+	}
+	return 0;
+}
+
+/* The worker itself loads all that a worker loads: what it would not start with is told by it. */
+static int check_worker(const struct conf *conf, struct error *err)
+{
+	(void)conf;
+	char program[PATH_MAX], said[ERROR_TEXT_MAX] = "";
+	int out[2], status = 0;
+	ssize_t len = readlink("/proc/self/exe", program, sizeof program - sizeof "-worker");
+	ENSURE(len > 0 && pipe(out) == 0, err, -errno, "muster-worker cannot be run: %s",
+		strerror(errno));
+	memcpy(program + len, "-worker", sizeof "-worker");
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(out[1], STDERR_FILENO);
+		execl(program, "muster-worker", "--check", "--config", checked_config, NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	size_t n = 0;
+	for (ssize_t got;
+		n < sizeof said - 1 && (got = read(out[0], said + n, sizeof said - 1 - n)) > 0;)
+		n += (size_t)got;
+	close(out[0]);
+	ENSURE(pid > 0 && waitpid(pid, &status, 0) == pid, err, -errno,
+		"muster-worker cannot be run: %s", strerror(errno));
+	said[strcspn(said, "\n")] = '\0';
+	const char *text = strstr(said, ": ");
+	ENSURE(status == 0, err, E_CONFIG, "%s",
+		text ? text + 2 : "muster-worker --check has failed");
 	return 0;
 }
 
@@ -189,9 +290,11 @@ int command_config_check(const struct command_line *line, const struct conf *con
 		conf_check_fn fn;
 	} checks[] = {{"profiles", check_profiles}, {"key-encryption keys", check_keks},
 		{"provisioning certificates", check_provisioning}, {"bus keys", check_bus_keys},
-		{"certificate authority", check_ca}, {"directory", check_directory}};
+		{"certificate authority", check_ca}, {"rules", check_rules}, {"hooks", check_hooks},
+		{"worker", check_worker}, {"directory", check_directory}};
 	json_t *findings = json_array();
 	bool good = true;
+	checked_config = line->config;
 	for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
 		struct error err = {0};
 		bool ok = checks[i].fn(conf, &err) == 0;

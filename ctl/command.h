@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/secret.h"
 #include "common/conf/conf.h"
@@ -62,6 +63,7 @@ int command_wave_create(const struct command_line *line, const struct conf *conf
 int command_wave_start(const struct command_line *line, const struct conf *conf);
 int command_wave_pause(const struct command_line *line, const struct conf *conf);
 int command_wave_resume(const struct command_line *line, const struct conf *conf);
+int command_wave_remove(const struct command_line *line, const struct conf *conf);
 int command_wave_show(const struct command_line *line, const struct conf *conf);
 int command_wave_list(const struct command_line *line, const struct conf *conf);
 int command_plan(const struct command_line *line, const struct conf *conf);
@@ -108,6 +110,17 @@ int command_fail(const struct error *err);
 /** Print a JSON value and a newline on standard output, and release it. @return COMMAND_OK */
 int command_print_json(json_t *value);
 
+/** Print the members of an object for people, one a line: times (NAME_ms) as they are from now,
+ * texts of several lines and objects indented below their name. Empty ones are left out. */
+void command_print_object(json_t *object);
+
+/** One line of a report, of columns with tabs between: four are "Class.Property: is -> should be".
+ */
+void command_print_line(const char *line, size_t len);
+
+/** A file, or standard input for "-": hex digits or raw bytes. @return 0; -errno; E_LIMIT */
+int command_read_bytes(const char *path, struct buf *out, struct error *err);
+
 /* A table for people: columns as wide as their widest cell. */
 struct table;
 
@@ -123,7 +136,7 @@ void table_print(struct table *t);
 /** Free without printing. NULL is allowed. */
 void table_free(struct table *t);
 
-/** "3 s ago", "2 h ago" for a time in ms since 1970 (0 = "-"). Returns out. */
+/** "3 s ago", "in 2 h" for a time in ms since 1970 (0 = "-"). Returns out. */
 const char *command_ago(char *out, size_t out_len, uint64_t ms);
 
 #endif

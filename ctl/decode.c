@@ -53,6 +53,13 @@ static void unhex(struct buf *b)
 		b->len = (size_t)n;
 }
 
+int command_read_bytes(const char *path, struct buf *out, struct error *err)
+{
+	TRY(read_input(path, out, err));
+	unhex(out);
+	return 0;
+}
+
 /* ---- Hello ---------------------------------------------------------------------------------- */
 
 static json_t *hash_list(const struct hello *h)
@@ -126,11 +133,10 @@ int command_decode_hello(const struct command_line *line, const struct conf *con
 	struct error err = {0};
 	struct buf raw;
 	buf_init(&raw, INPUT_MAX);
-	if (read_input(line->args[0], &raw, &err) < 0) {
+	if (command_read_bytes(line->args[0], &raw, &err) < 0) {
 		buf_free(&raw);
 		return command_fail(&err);
 	}
-	unhex(&raw);
 	struct hello hello;
 	enum hello_code code = hello_decode(raw.data, raw.len, &hello);
 	int rc = COMMAND_OK;

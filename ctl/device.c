@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/command.h"
+#include "ctl/selector.h"
 #include "ctl/site.h"
 
 #define DEFAULT_LIMIT 1000 /* rows of a list for people; --limit asks for more */
@@ -83,6 +84,8 @@ static int list(const struct command_line *line, const struct conf *conf, struct
 {
 	struct site s;
 	l->line = line;
+	if (line->state && selector_state(line->state, &l->err) < 0)
+		return command_fail(&l->err);
 	int rc = open_for(&s, line, conf, &l->err);
 	if (rc == 0 && line->reveal)
 		rc = log_reveal(&s, "", &l->err);
@@ -118,26 +121,6 @@ int command_device_export(const struct command_line *line, const struct conf *co
 
 /* ---- show ----------------------------------------------------------------------------------- */
 
-static void show(json_t *d)
-{
-	const char *key;
-	json_t *value;
-	json_object_foreach(d, key, value)
-	{
-		size_t len = strlen(key);
-		char ago[32];
-		if (json_is_string(value) && *json_string_value(value))
-			printf("%-24s %s\n", key, json_string_value(value));
-		else if (json_is_integer(value) && len > 3 && strcmp(key + len - 3, "_ms") == 0)
-			printf("%-24s %s\n", key,
-				command_ago(ago, sizeof ago, (uint64_t)json_integer_value(value)));
-		else if (json_is_integer(value))
-			printf("%-24s %lld\n", key, (long long)json_integer_value(value));
-		else if (json_is_true(value))
-			printf("%-24s yes\n", key);
-	}
-}
-
 int command_device_show(const struct command_line *line, const struct conf *conf)
 {
 	struct error err = {0};
@@ -160,7 +143,7 @@ int command_device_show(const struct command_line *line, const struct conf *conf
 		return command_fail(&err);
 	if (line->json)
 		return command_print_json(d);
-	show(d);
+	command_print_object(d);
 	json_decref(d);
 	return COMMAND_OK;
 }

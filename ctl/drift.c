@@ -13,11 +13,13 @@
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "ctl/args.h"
 #include "ctl/command.h"
 #include "ctl/selector.h"
 
 #define WHO_MAX      320
 #define WAIT_S       600 /* for the checks; wait=N says otherwise */
+#define WAIT_MAX_S   86400
 #define POLL_MS      200 /* between two looks at the jobs */
 #define DIGEST_HEX   64
 #define PLAN_VERSION 1
@@ -32,28 +34,27 @@ struct words {
 	unsigned long wait_s;
 };
 
-/* [SELECTOR] [with] [profile=NAME] [out=FILE] [wait=SECONDS] */
-static int read_words(const struct command_line *line, struct words *w, struct error *err)
+/* [SELECTOR] [with profile=NAME], with out=FILE and wait=SECONDS anywhere: those are the command's
+ * own. */
+static int read_words(const struct command_line *line, const struct conf *conf, struct words *w,
+	struct error *err)
 {
 	static char *const all[] = {"all"};
-	size_t used = 0, len = 0;
+	size_t used = 0, n = 0;
 	*w = (struct words){.wait_s = WAIT_S};
-	if (line->n_args == 0)
-		return selector_parse(&w->which, all, 1, &used, err);
-	TRY(selector_parse(&w->which, line->args, line->n_args, &used, err));
-	for (size_t i = used; i < line->n_args; i++) {
-		const char *word = line->args[i];
+	for (size_t i = 0; i < line->n_args; i++) {
+		char *word = line->args[i];
 		if (strncmp(word, "out=", 4) == 0)
 			w->out = word + 4;
 		else if (strncmp(word, "wait=", 5) == 0)
-			w->wait_s = strtoul(word + 5, NULL, 10);
+			TRY(args_number(word, word + 5, WAIT_MAX_S, &w->wait_s, err));
 		else
-			len += (size_t)snprintf(
-				w->args + len, sizeof w->args - len, "%s%s", len ? " " : "", word);
-		ENSURE(len < sizeof w->args, err, E_CONFIG, "at most %d bytes of arguments",
-			JOB_ARGS_MAX);
+			line->args[n++] = word;
 	}
-	return 0;
+	if (n == 0)
+		return selector_parse(&w->which, all, 1, &used, err);
+	TRY(selector_parse(&w->which, line->args, n, &used, err));
+	return args_read(JOB_CHECK, line->args + used, n - used, w->which.one, conf, w->args, err);
 }
 
 /* ---- checks ---------------------------------------------------------------------------------- */
@@ -75,11 +76,10 @@ static int open_check(struct site *s, const char *uuid, const struct words *w, e
 	int rc = site_wait(s, store_job_open(s->store, &o, id, site_answered, &a, err), &a, err);
 	if (rc < 0 && rc != E_STATE && rc != -ENOENT)
 		return rc;
-	json_array_append_new(
-		rows, rc < 0 ? row_new(uuid, "", "refused",
-				       rc == E_STATE ? "it has a live job, or is not in service"
-						     : err->text)
-			     : row_new(uuid, id, "open", ""));
+	if (rc < 0)
+		site_why_refused(s, uuid, err);
+	json_array_append_new(rows,
+		rc < 0 ? row_new(uuid, "", "refused", err->text) : row_new(uuid, id, "open", ""));
 	return 0;
 }
 
@@ -206,24 +206,6 @@ static struct tally tally_of(json_t *rows)
 	return t;
 }
 
-/* "class TAB property TAB is TAB want" as people read it. */
-static void show_line(const char *line, size_t len)
-{
-	const char *part[4] = {line};
-	int at = 1;
-	size_t lens[4] = {0};
-	for (size_t i = 0; i <= len && at <= 4; i++) {
-		if (i < len && line[i] != '\t')
-			continue;
-		lens[at - 1] = (size_t)(line + i - part[at - 1]);
-		if (at < 4)
-			part[at] = i < len ? line + i + 1 : line + len;
-		at++;
-	}
-	printf("    %.*s.%.*s: %.*s -> %.*s\n", (int)lens[0], part[0], (int)lens[1], part[1],
-		(int)lens[2], part[2], (int)lens[3], part[3]);
-}
-
 static void show(json_t *rows)
 {
 	json_t *row;
@@ -242,7 +224,7 @@ static void show(json_t *rows)
 		for (; *diff; n++) {
 			size_t len = strcspn(diff, "\n");
 			if (n < SHOW_LINES)
-				show_line(diff, len);
+				command_print_line(diff, len);
 			diff += len + (diff[len] == '\n');
 		}
 		if (n > SHOW_LINES)
@@ -328,41 +310,44 @@ int command_plan(const struct command_line *line, const struct conf *conf)
 	struct error err = {0};
 	struct words w;
 	json_t *rows = json_array();
-	int rc = read_words(line, &w, &err);
+	int rc = read_words(line, conf, &w, &err);
 	if (rc == 0)
 		rc = find_and_check(conf, &w, rows, &err);
 	if (rc == 0 && w.out)
 		rc = write_plan(w.out, &w, rows, &err);
+	size_t n_silent = tally_of(rows).n_silent;
 	if (rc == 0 && line->json)
-		return command_print_json(rows);
-	if (rc == 0)
+		command_print_json(json_incref(rows));
+	else if (rc == 0)
 		show(rows);
-	if (rc == 0 && w.out)
+	if (rc == 0 && w.out && !line->json)
 		printf("written to %s; do it with: muster apply %s\n", w.out, w.out);
 	json_decref(rows);
-	return rc < 0 ? command_fail(&err) : COMMAND_OK;
+	if (rc < 0)
+		return command_fail(&err);
+	return n_silent ? COMMAND_FAILED : COMMAND_OK;
 }
 
-/* As plan, for a script: the exit status says whether any device has drifted. */
+/* As plan, for a script: the exit status says whether any device has drifted, or did not answer. */
 int command_drift(const struct command_line *line, const struct conf *conf)
 {
 	struct error err = {0};
 	struct words w;
 	json_t *rows = json_array();
-	int rc = read_words(line, &w, &err);
+	int rc = read_words(line, conf, &w, &err);
 	if (rc == 0 && w.out)
 		rc = error_set(&err, E_CONFIG, "drift writes no file: use muster plan");
 	if (rc == 0)
 		rc = find_and_check(conf, &w, rows, &err);
-	size_t n_differ = tally_of(rows).n_differ;
+	struct tally t = tally_of(rows);
 	if (rc == 0 && line->json)
-		json_dumpf(rows, stdout, JSON_INDENT(1));
+		command_print_json(json_incref(rows));
 	else if (rc == 0)
 		show(rows);
 	json_decref(rows);
 	if (rc < 0)
 		return command_fail(&err);
-	return n_differ ? COMMAND_FAILED : COMMAND_OK;
+	return t.n_differ || t.n_silent ? COMMAND_FAILED : COMMAND_OK;
 }
 
 /* ---- apply ----------------------------------------------------------------------------------- */
@@ -381,9 +366,9 @@ static bool unmoved(json_t *planned, json_t *rows)
 		if (answered && strcmp(hex, site_text(was, "digest")) == 0)
 			continue;
 		n_moved++;
-		fprintf(stderr, "muster: %s %s %s %s\n", site_text(was, "device"),
+		fprintf(stderr, "muster: %s %s %s%s\n", site_text(was, "device"),
 			site_text(was, "fqdn"),
-			answered ? "differs in other settings than planned" : "gives no answer:",
+			answered ? "differs in other settings than planned" : "gives no answer: ",
 			answered ? "" : site_text(row, "error"));
 	}
 	return n_moved == 0;
@@ -420,14 +405,17 @@ int command_apply(const struct command_line *line, const struct conf *conf)
 		json_decref(rows);
 		return command_fail(&err);
 	}
+	char profile[CONF_TEXT_MAX];
 	int rc = site_open(&s, conf, &err);
+	if (rc == 0 && job_arg(w.args, "profile", profile, sizeof profile))
+		rc = args_profile(conf, profile, &err);
 	if (rc == 0)
 		rc = apply(&s, &w, planned, rows, &err);
 	site_close(&s);
 	struct tally t = tally_of(rows);
 	json_decref(planned);
 	if (rc == 0 && line->json)
-		json_dumpf(rows, stdout, JSON_INDENT(1));
+		command_print_json(json_incref(rows));
 	else if (rc == 0)
 		printf("%zu devices: %zu brought to their profile, %zu not\n", t.n_devices,
 			t.n_devices - t.n_silent, t.n_silent);

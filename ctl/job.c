@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* muster status, schema apply, job list | show | kick | cancel, dead list | drop, events. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "ctl/site.h"
 
 #define DEFAULT_LIMIT 1000
+#define PAGE          1000 /* job ids, events */
 #define WHO_MAX       320
 
 /* ---- status --------------------------------------------------------------------------------- */
@@ -112,46 +114,89 @@ static const struct {
 };
 #define N_STATES (sizeof states / sizeof states[0])
 
-static int add_list(
-	struct site *s, enum store_list list, uint32_t limit, json_t *rows, struct error *err)
+/* Ids of jobs: those of a job are UUIDv7, so their order is that of creation. */
+struct ids {
+	char (*all)[UUID_TEXT_LEN + 1];
+	size_t n, room;
+};
+
+static int keep_ids(struct ids *ids, const struct site_page *p, struct error *err)
+{
+	if (ids->n + p->n > ids->room) {
+		size_t room = 2 * ids->room + p->n;
+		void *more = realloc(ids->all, room * sizeof *ids->all);
+		ENSURE(more, err, -ENOMEM, "out of memory");
+		ids->all = more;
+		ids->room = room;
+	}
+	if (p->n)
+		memcpy(ids->all + ids->n, p->ids, p->n * sizeof *ids->all);
+	ids->n += p->n;
+	return 0;
+}
+
+static int add_list(struct site *s, enum store_list list, struct ids *ids, struct error *err)
 {
 	char cursor[32] = "0";
+	int rc;
 	do {
 		struct site_page p = {0};
-		uint32_t want = limit - (uint32_t)json_array_size(rows);
-		TRY(site_wait(s, store_job_list(s->store, list, cursor, want, site_page, &p, err),
-			&p.answer, err));
-		for (size_t i = 0; i < p.n && json_array_size(rows) < limit; i++) {
-			json_t *job = NULL;
-			if (site_job(s, p.ids[i], &job, NULL) == 0)
-				json_array_append_new(rows, job);
-		}
+		rc = site_wait(s, store_job_list(s->store, list, cursor, PAGE, site_page, &p, err),
+			&p.answer, err);
+		if (rc == 0)
+			rc = keep_ids(ids, &p, err);
 		memcpy(cursor, p.cursor, sizeof cursor);
 		free(p.ids);
-	} while (strcmp(cursor, "0") != 0 && json_array_size(rows) < limit);
-	return 0;
+	} while (rc == 0 && strcmp(cursor, "0") != 0);
+	return rc;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return -strcmp(a, b);
+}
+
+/* The jobs of the newest ids as rows. One may end meanwhile, and stand in two lists. */
+static void add_rows(struct site *s, struct ids *ids, uint32_t limit, json_t *rows)
+{
+	if (ids->n)
+		qsort(ids->all, ids->n, sizeof *ids->all, newest_first);
+	for (size_t i = 0; i < ids->n && json_array_size(rows) < limit; i++) {
+		json_t *job = NULL;
+		bool again = i > 0 && strcmp(ids->all[i], ids->all[i - 1]) == 0;
+		if (!again && site_job(s, ids->all[i], &job, NULL) == 0)
+			json_array_append_new(rows, job);
+	}
 }
 
 static int add_state(
 	struct site *s, const char *state, uint32_t limit, json_t *rows, struct error *err)
 {
-	bool known = false;
-	for (size_t i = 0; i < N_STATES; i++) {
-		if (state && strcmp(state, states[i].state) != 0)
-			continue;
-		known = true;
-		for (size_t k = 0; k < states[i].n && json_array_size(rows) < limit; k++)
-			TRY(add_list(s, states[i].lists[k], limit, rows, err));
-	}
-	ENSURE(known, err, E_CONFIG, "--state %s: one of ready, leased, waiting, dead, done",
-		state);
-	return 0;
+	struct ids ids = {0};
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < N_STATES; i++)
+		for (size_t k = 0; rc == 0 && k < states[i].n; k++)
+			if (!state || strcmp(state, states[i].state) == 0)
+				rc = add_list(s, states[i].lists[k], &ids, err);
+	if (rc == 0)
+		add_rows(s, &ids, limit, rows);
+	free(ids.all);
+	return rc;
+}
+
+static int check_state(const char *state, struct error *err)
+{
+	for (size_t i = 0; i < N_STATES; i++)
+		if (!state || strcmp(state, states[i].state) == 0)
+			return 0;
+	return error_set(
+		err, E_CONFIG, "--state %s: one of ready, leased, waiting, dead, done", state);
 }
 
 static void show_jobs(json_t *rows)
 {
 	static const char *const headings[] = {
-		"JOB", "DEVICE", "STATE", "STEP", "TRIES", "LOST", "CREATED", "REASON"};
+		"JOB", "DEVICE", "KIND", "STATE", "STEP", "TRIES", "LOST", "CREATED", "REASON"};
 	struct table *t = table_new(headings, sizeof headings / sizeof headings[0]);
 	json_t *j;
 	size_t i;
@@ -164,9 +209,10 @@ static void show_jobs(json_t *rows)
 			(long long)json_integer_value(json_object_get(j, "lost")));
 		command_ago(created, sizeof created,
 			(uint64_t)json_integer_value(json_object_get(j, "created_ms")));
-		table_row(t, (const char *const[]){site_text(j, "job"), site_text(j, "device"),
-				     site_text(j, "state"), site_text(j, "step"), tries, lost,
-				     created, site_text(j, "error")});
+		table_row(t,
+			(const char *const[]){site_text(j, "job"), site_text(j, "device"),
+				site_text(j, "kind"), site_text(j, "state"), site_text(j, "step"),
+				tries, lost, created, site_text(j, "error")});
 	}
 	table_print(t);
 }
@@ -175,6 +221,8 @@ static int list_jobs(const struct command_line *line, const struct conf *conf, c
 {
 	struct error err = {0};
 	struct site s;
+	if (check_state(state, &err) < 0)
+		return command_fail(&err);
 	json_t *rows = json_array();
 	int rc = site_open(&s, conf, &err);
 	if (rc == 0)
@@ -251,7 +299,6 @@ static void on_events(
 static int read_events(
 	struct site *s, const char *job, const char *uuid, json_t **rows, struct error *err)
 {
-	enum { PAGE = 1000 };
 	struct events_answer a = {.job = job, .uuid = uuid, .last = "0", .rows = json_array()};
 	int rc;
 	do {
@@ -286,9 +333,17 @@ int command_events(const struct command_line *line, const struct conf *conf)
 	struct error err = {0};
 	struct site s;
 	json_t *rows = NULL;
+	struct uuid id;
+	char uuid[UUID_TEXT_LEN + 1] = "";
+	if (line->n_args && uuid_parse(&id, line->args[0]) < 0) {
+		error_set(&err, E_CONFIG, "\"%.60s\" is not a UUID", line->args[0]);
+		return command_fail(&err);
+	}
+	if (line->n_args)
+		uuid_text(&id, uuid);
 	int rc = site_open(&s, conf, &err);
 	if (rc == 0)
-		rc = read_events(&s, NULL, line->n_args ? line->args[0] : NULL, &rows, &err);
+		rc = read_events(&s, NULL, *uuid ? uuid : NULL, &rows, &err);
 	site_close(&s);
 	size_t limit = line->limit ? line->limit : DEFAULT_LIMIT;
 	while (rc == 0 && json_array_size(rows) > limit)
@@ -324,15 +379,7 @@ int command_job_show(const struct command_line *line, const struct conf *conf)
 		json_object_set_new(out, "events", rows);
 		return command_print_json(out);
 	}
-	const char *key;
-	json_t *value;
-	json_object_foreach(out, key, value)
-	{
-		if (json_is_string(value) && *json_string_value(value))
-			printf("%-12s %s\n", key, json_string_value(value));
-		else if (json_is_integer(value))
-			printf("%-12s %lld\n", key, (long long)json_integer_value(value));
-	}
+	command_print_object(out);
 	putchar('\n');
 	show_events(rows);
 	json_decref(rows);
@@ -342,33 +389,69 @@ int command_job_show(const struct command_line *line, const struct conf *conf)
 
 /* ---- acts ----------------------------------------------------------------------------------- */
 
-enum act { ACT_KICK, ACT_CANCEL, ACT_DROP };
+/* Why a job is neither kicked nor cancelled, and what could be done. */
+static void why_not(struct site *s, const char *job, const char *uuid, struct error *err)
+{
+	json_t *j = NULL, *d = NULL;
+	int rc = site_job(s, job, &j, NULL);
+	if (rc == 0)
+		rc = site_device(s, uuid, false, &d, NULL);
+	const char *state = site_text(j, "state"), *quar = site_text(d, "quarantine");
+	if (rc < 0)
+		error_set(err, err->code, "job %s has gone meanwhile", job);
+	else if (strcmp(state, "leased") == 0)
+		error_set(err, err->code,
+			"job %s is leased: a worker has it; to end it: muster job cancel", job);
+	else if (strcmp(state, "done") == 0 || strcmp(state, "cancelled") == 0)
+		error_set(err, err->code, "job %s is %s: open a new one with muster job open", job,
+			state);
+	else if (strcmp(site_text(d, "job"), job) != 0)
+		error_set(err, err->code, "job %s is %s, and the device has a newer one, %s", job,
+			state, site_text(d, "job"));
+	else if (*quar)
+		error_set(err, err->code,
+			"the device is in quarantine (%s): name the address that is right, muster "
+			"job kick %s ADDRESS",
+			quar, uuid);
+	json_decref(j);
+	json_decref(d);
+}
 
-/* @param addr kick: the address to use, which decides a quarantine; NULL = the one on record */
-static int act_on(struct site *s, enum act act, const char *job, const char *uuid, const char *addr,
-	struct error *err)
+typedef int (*act_fn)(
+	struct site *s, const char *job, const char *uuid, const char *addr, struct error *err);
+
+/* @param addr the address to use, which decides a quarantine; NULL = the one on record */
+static int kick(
+	struct site *s, const char *job, const char *uuid, const char *addr, struct error *err)
 {
 	char who[WHO_MAX];
 	struct answer a = {0};
-	site_who(who, sizeof who);
-	if (act == ACT_DROP) {
-		json_t *found = NULL;
-		TRY(site_job(s, job, &found, err));
-		bool dead = strcmp(site_text(found, "state"), "dead") == 0;
-		json_decref(found);
-		ENSURE(dead, err, E_STATE, "job %s is not dead; to end it use: muster job cancel",
-			job);
-	}
-	int rc = act == ACT_KICK
-			 ? store_kick(s->store, job, uuid, who, addr, site_answered, &a, err)
-			 : store_cancel(s->store, job, uuid, who,
-				   act == ACT_DROP ? "dropped" : "cancelled by operator",
-				   site_answered, &a, err);
-	return site_wait(s, rc, &a, err);
+	return site_wait(s,
+		store_kick(s->store, job, uuid, site_who(who, sizeof who), addr, site_answered, &a,
+			err),
+		&a, err);
+}
+
+static int end_job(
+	struct site *s, const char *job, const char *uuid, const char *text, struct error *err)
+{
+	char who[WHO_MAX];
+	struct answer a = {0};
+	return site_wait(s,
+		store_cancel(s->store, job, uuid, site_who(who, sizeof who), text, site_answered,
+			&a, err),
+		&a, err);
+}
+
+static int cancel(
+	struct site *s, const char *job, const char *uuid, const char *addr, struct error *err)
+{
+	(void)addr;
+	return end_job(s, job, uuid, "cancelled by operator", err);
 }
 
 static int act(
-	const struct command_line *line, const struct conf *conf, enum act act, const char *past)
+	const struct command_line *line, const struct conf *conf, act_fn fn, const char *past)
 {
 	struct error err = {0};
 	struct site s;
@@ -380,8 +463,11 @@ static int act(
 	int rc = site_open(&s, conf, &err);
 	if (rc == 0)
 		rc = site_find_job(&s, line->args[0], job, uuid, &err);
-	if (rc == 0)
-		rc = act_on(&s, act, job, uuid, addr, &err);
+	if (rc == 0) {
+		rc = fn(&s, job, uuid, addr, &err);
+		if (rc == E_STATE)
+			why_not(&s, job, uuid, &err);
+	}
 	site_close(&s);
 	if (rc < 0)
 		return command_fail(&err);
@@ -394,15 +480,66 @@ static int act(
 
 int command_job_kick(const struct command_line *line, const struct conf *conf)
 {
-	return act(line, conf, ACT_KICK, "kicked");
+	return act(line, conf, kick, "kicked");
 }
 
 int command_job_cancel(const struct command_line *line, const struct conf *conf)
 {
-	return act(line, conf, ACT_CANCEL, "cancelled");
+	return act(line, conf, cancel, "cancelled");
+}
+
+/* ---- dead drop ------------------------------------------------------------------------------ */
+
+/* The dead jobs of a device, also when it is well again and has newer ones; or the one named. */
+static int drop(struct site *s, const char *what, json_t *dropped, struct error *err)
+{
+	struct uuid id;
+	char text[UUID_TEXT_LEN + 1];
+	json_t *rows = json_array(), *j;
+	size_t i;
+	ENSURE(uuid_parse(&id, what) == 0, err, E_CONFIG,
+		"\"%.60s\" is neither a job id nor a UUID", what);
+	uuid_text(&id, text);
+	int rc = add_state(s, "dead", UINT32_MAX, rows, err);
+	json_array_foreach(rows, i, j)
+	{
+		const char *job = site_text(j, "job"), *uuid = site_text(j, "device");
+		if (rc < 0 || (strcmp(job, text) != 0 && strcmp(uuid, text) != 0))
+			continue;
+		rc = end_job(s, job, uuid, "dropped", err);
+		if (rc == 0)
+			json_array_append(dropped, j);
+	}
+	json_decref(rows);
+	if (rc == 0 && json_array_size(dropped) == 0)
+		rc = error_set(err, -ENOENT,
+			"%s is no dead job, nor a device with one: see muster dead list; to end "
+			"another job: muster job cancel",
+			text);
+	return rc;
 }
 
 int command_dead_drop(const struct command_line *line, const struct conf *conf)
 {
-	return act(line, conf, ACT_DROP, "dropped");
+	struct error err = {0};
+	struct site s;
+	json_t *dropped = json_array(), *out = json_array(), *j;
+	size_t i;
+	int rc = site_open(&s, conf, &err);
+	if (rc == 0)
+		rc = drop(&s, line->args[0], dropped, &err);
+	site_close(&s);
+	json_array_foreach(dropped, i, j)
+	{
+		const char *job = site_text(j, "job"), *uuid = site_text(j, "device");
+		json_array_append_new(out,
+			json_pack("{s:s, s:s, s:s}", "job", job, "device", uuid, "act", "dropped"));
+		if (!line->json)
+			printf("dropped job %s of device %s\n", job, uuid);
+	}
+	json_decref(dropped);
+	if (line->json && rc == 0)
+		return command_print_json(out);
+	json_decref(out);
+	return rc < 0 ? command_fail(&err) : COMMAND_OK;
 }

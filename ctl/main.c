@@ -25,14 +25,14 @@ static const struct command commands[] = {
 	{"node", "", "run listeners, brokers, workers and the CA of this host", 0, 0, 0, true,
 		command_node},
 	{"status", "", "how many jobs are in which state", 0, 0, OPT_JSON, true, command_status},
-	{"device list", "", "known devices", 0, 0, OPT_JSON | OPT_STATE | OPT_LIMIT, true,
-		command_device_list},
+	{"device list", "[--state STATE]", "known devices", 0, 0, OPT_JSON | OPT_STATE | OPT_LIMIT,
+		true, command_device_list},
 	{"device show", "UUID", "everything about one device", 1, 1, OPT_JSON | OPT_REVEAL, true,
 		command_device_show},
 	{"device export", "", "all devices, one JSON object a line", 0, 0, OPT_JSON | OPT_REVEAL,
 		true, command_device_export},
-	{"job list", "", "jobs, newest first", 0, 0, OPT_JSON | OPT_STATE | OPT_LIMIT, true,
-		command_job_list},
+	{"job list", "[--state STATE]", "jobs, newest first", 0, 0,
+		OPT_JSON | OPT_STATE | OPT_LIMIT, true, command_job_list},
 	{"job show", "JOB", "one job with its events", 1, 1, OPT_JSON, true, command_job_show},
 	{"job open", "KIND UUID|SELECTOR [with] [ARG...]",
 		"open an upkeep job: maintain, check, renew, rotate, unconfigure, inventory", 2,
@@ -58,15 +58,16 @@ static const struct command commands[] = {
 	{"drift", "[SELECTOR]", "as plan; exit status 1 when a device differs from its profile", 0,
 		SIZE_MAX, OPT_JSON, true, command_drift},
 	{"wave create", "NAME KIND [LIMIT=N...] [for SELECTOR] [with ARG...]",
-		"a rollout of upkeep jobs, or of setup: canary in-flight per-site per-ca "
-		"per-directory stop blackout",
-		2, SIZE_MAX, OPT_JSON, true, command_wave_create},
+		"a rollout of upkeep jobs, or of setup, within limits", 2, SIZE_MAX, OPT_JSON, true,
+		command_wave_create},
 	{"wave start", "NAME", "begin it with the canaries", 1, 1, OPT_JSON, true,
 		command_wave_start},
 	{"wave pause", "NAME", "open no more jobs; those in flight end", 1, 1, OPT_JSON, true,
 		command_wave_pause},
 	{"wave resume", "NAME", "go on; the error rate is measured anew", 1, 1, OPT_JSON, true,
 		command_wave_resume},
+	{"wave remove", "NAME", "forget a wave in which nothing moves, and its report", 1, 1,
+		OPT_JSON, true, command_wave_remove},
 	{"wave show", "NAME", "progress, estimate and what failed", 1, 1, OPT_JSON, true,
 		command_wave_show},
 	{"wave list", "", "all waves", 0, 0, OPT_JSON, true, command_wave_list},
@@ -74,7 +75,8 @@ static const struct command commands[] = {
 		OPT_JSON, true, command_window},
 	{"dead list", "", "jobs that gave up: step and reason", 0, 0, OPT_JSON | OPT_LIMIT, true,
 		command_dead_list},
-	{"dead drop", "JOB|UUID", "forget a dead job", 1, 1, OPT_JSON, true, command_dead_drop},
+	{"dead drop", "JOB|UUID", "forget a dead job, or all of a device", 1, 1, OPT_JSON, true,
+		command_dead_drop},
 	{"events", "[UUID]", "the last events, of all devices or of one", 0, 1,
 		OPT_JSON | OPT_LIMIT, true, command_events},
 	{"profile check", "[FILE...]", "check profiles (default: all of worker.profiles_dir)", 0,
@@ -104,7 +106,7 @@ static const struct command commands[] = {
 	{"ca show", "", "the CA's certificates and counts", 0, 0, OPT_JSON, true, command_ca_show},
 	{"ca serve", "", "issue certificates on ca.socket (muster node starts it)", 0, 0, 0, true,
 		command_ca_serve},
-	{"cert check", "CHAIN.pem",
+	{"cert check", "CHAIN.pem --key KEY.pem [--password-file FILE] [--domain SUFFIX]",
 		"check a provisioning certificate against the rules of the firmware", 1, 1,
 		OPT_JSON | OPT_KEY | OPT_PASSWORD_FILE | OPT_DOMAIN, false, command_cert_check},
 	{"keys new", "", "make the keys that the configuration names and that do not exist yet", 0,
@@ -136,8 +138,8 @@ static const struct argp_option options[] = {
 	{"json", 'j', NULL, 0, "answer in JSON", 0},
 	{"reveal", OPT_REVEAL + 256, NULL, 0, "show passwords; this is logged as an event", 0},
 	{"state", 's', "STATE", 0,
-		"only this state (ready, leased, waiting, done, dead, cancelled; pairs: free, "
-		"fresh, used)",
+		"only this state (jobs: ready, leased, waiting, done, dead; devices: active, done, "
+		"dead, cancelled, unconfigured, expected; pairs: free, fresh, used)",
 		0},
 	{"limit", 'n', "N", 0, "at most N rows", 0},
 	{"key", 'k', "FILE", 0, "cert check: the private key", 0},
@@ -240,6 +242,72 @@ static char *help_filter(int key, const char *text, void *input)
 	return out;
 }
 
+/* What the words behind some commands are. */
+static const char which[] =
+	"SELECTOR: all, a UUID, or words that must all fit: state= tag= profile= "
+	"subnet=10.1.0.0/16 amt=16.1 error= wave=\n";
+static const char limits[] =
+	"LIMIT: canary=N in-flight=N per-site=N per-ca=N per-directory=N stop=2.5% "
+	"blackout=22:00-06:00 (UTC)\n";
+static const char job_args[] =
+	"ARG: profile=NAME of maintain and check; partial or full of unconfigure; "
+	"addr=A for one device that has moved\n";
+static const char own_words[] = "out=FILE writes a plan; wait=SECONDS (600) for the devices\n";
+static const struct {
+	const char *words, *texts[3];
+} more[] = {{"job open", {which, job_args}}, {"plan", {which, own_words}},
+	{"drift", {which, own_words}}, {"wave create", {limits, which, job_args}}};
+
+static void help_one(const struct command *c)
+{
+	printf("muster %s%s%s\n    %s\n", c->words, *c->args ? " " : "", c->args, c->help);
+	for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
+		for (size_t k = 0; k < 3 && more[i].texts[k]; k++)
+			if (strcmp(more[i].words, c->words) == 0)
+				printf("    %s", more[i].texts[k]);
+	for (const struct argp_option *o = options; o->name; o++)
+		if (c->options & option_bit(o->key))
+			printf("    --%s%s%s  %s\n", o->name, o->arg ? "=" : "",
+				o->arg ? o->arg : "", o->doc);
+}
+
+static bool begins(const char *words, const char *first, const char *second)
+{
+	size_t len = strlen(first);
+	if (strncmp(words, first, len) != 0 || (words[len] && words[len] != ' '))
+		return false;
+	return !second || !words[len] || strcmp(words + len + 1, second) == 0;
+}
+
+/* `muster VERB... --help`: the part of this verb. @return whether there is one */
+static bool help_verb(int argc, char **argv)
+{
+	bool asked = false, found = false;
+	for (int i = 2; i < argc; i++)
+		asked |= strcmp(argv[i], "--help") == 0;
+	const char *second = argc > 2 && argv[2][0] != '-' ? argv[2] : NULL;
+	for (size_t i = 0; asked && i < N_COMMANDS; i++) {
+		if (!begins(commands[i].words, argv[1], second))
+			continue;
+		help_one(&commands[i]);
+		found = true;
+	}
+	return found;
+}
+
+/* "device nonsense": what there is behind the first word. */
+static int unknown(char **args, size_t n_args)
+{
+	const char *second = n_args > 1 ? args[1] : "";
+	size_t n = 0;
+	fprintf(stderr, "muster: unknown command %s%s%s", args[0], *second ? " " : "", second);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (begins(commands[i].words, args[0], NULL))
+			fprintf(stderr, "%s %s", n++ ? "," : "; there is", commands[i].words);
+	fputs(n ? "\n" : "; see muster --help\n", stderr);
+	return COMMAND_USAGE;
+}
+
 /* The command whose words begin the arguments; *n_words tells how many they were. */
 static const struct command *find_command(char **args, size_t n_args, size_t *n_words)
 {
@@ -257,12 +325,6 @@ static const struct command *find_command(char **args, size_t n_args, size_t *n_
 		return &commands[i];
 	}
 	return NULL;
-}
-
-static int usage(const char *what, const char *word)
-{
-	fprintf(stderr, "muster: %s%s; see muster --help\n", what, word);
-	return COMMAND_USAGE;
 }
 
 static int check_line(const struct command *c, const struct parsed *p)
@@ -290,6 +352,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < N_PROGRAMS; i++)
 		if (strcmp(argv[1], programs[i].word) == 0)
 			return programs[i].main(argc - 1, argv + 1);
+	if (argc > 2 && help_verb(argc, argv))
+		return COMMAND_OK;
 	struct parsed p = {.line.args = calloc((size_t)argc + 1, sizeof(char *))};
 	if (!p.line.args)
 		return COMMAND_FAILED;
@@ -303,8 +367,9 @@ int main(int argc, char **argv)
 	if (p.line.n_args == 1 && strcmp(p.line.args[0], "version") == 0) {
 		puts(cli_version());
 	} else if (!c) {
-		rc = p.line.n_args ? usage("unknown command ", p.line.args[0])
-				   : usage("no command", "");
+		if (!p.line.n_args)
+			fputs("muster: no command; see muster --help\n", stderr);
+		rc = p.line.n_args ? unknown(p.line.args, p.line.n_args) : COMMAND_USAGE;
 	} else {
 		p.line.args += n_words;
 		p.line.n_args -= n_words;

@@ -5,34 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/net/addr.h"
+#include "ctl/args.h"
 #include "ctl/command.h"
 #include "ctl/selector.h"
 
-#define WHO_MAX 320
-
-/* The words behind the devices become the job's arguments. addr=A is where the device is, for one
- * that never said Hello. */
-static int read_args(char *const *words, size_t n_words, char args[static JOB_ARGS_MAX + 1],
-	char addr[static STORE_ADDR_MAX], struct error *err)
-{
-	size_t len = 0;
-	struct net_addr parsed;
-	args[0] = '\0';
-	for (size_t i = 0; i < n_words; i++) {
-		if (strncmp(words[i], "addr=", 5) == 0) {
-			TRY(net_addr_from_host(&parsed, words[i] + 5, 0, err));
-			snprintf(addr, STORE_ADDR_MAX, "%s", words[i] + 5);
-			continue;
-		}
-		int n = snprintf(
-			args + len, JOB_ARGS_MAX + 1 - len, "%s%s", len ? " " : "", words[i]);
-		len += (size_t)n;
-		ENSURE(len <= JOB_ARGS_MAX, err, E_CONFIG, "at most %d bytes of arguments",
-			JOB_ARGS_MAX);
-	}
-	return 0;
-}
+#define WHO_MAX      320
+#define SHOW_REFUSED 20 /* rows for people; --json has all */
 
 /* One row of the answer: the job, or why there is none. */
 static int open_one(struct site *s, struct store_opening *o, json_t *rows, struct error *err)
@@ -41,9 +19,9 @@ static int open_one(struct site *s, struct store_opening *o, json_t *rows, struc
 	struct answer a = {0};
 	o->who = site_who(who, sizeof who);
 	int rc = site_wait(s, store_job_open(s->store, o, id, site_answered, &a, err), &a, err);
-	if (rc == E_STATE)
-		error_set(err, rc, "the device has a live job, or is not in service");
 	bool own = rc == 0 || rc == E_STATE || rc == -ENOENT;
+	if (rc < 0 && own)
+		site_why_refused(s, o->uuid, err);
 	if (own)
 		json_array_append_new(
 			rows, json_pack("{s:s, s:s, s:s, s:s}", "job", rc < 0 ? "" : id, "device",
@@ -61,6 +39,8 @@ static int open_all(struct site *s, const struct selector *which, struct store_o
 		return open_one(s, o, rows, err);
 	}
 	int rc = selector_collect(s, which, &found, err);
+	if (rc == 0 && found.n == 0)
+		rc = error_set(err, -ENOENT, "no device fits");
 	for (size_t i = 0; rc == 0 && i < found.n; i++) {
 		o->uuid = found.uuids[i];
 		rc = open_one(s, o, rows, err);
@@ -69,7 +49,8 @@ static int open_all(struct site *s, const struct selector *which, struct store_o
 	return rc;
 }
 
-/* One device: its row, and the refusal is a failure. Several: what was refused, and the counts. */
+/* One device: its row, and the refusal is a failure. Several: what was refused, and the counts;
+ * that nothing was opened is a failure, too. */
 static int tell(const struct command_line *line, const struct selector *which, json_t *rows)
 {
 	json_t *row;
@@ -78,10 +59,12 @@ static int tell(const struct command_line *line, const struct selector *which, j
 	{
 		const char *why = site_text(row, "refused");
 		refused += *why != '\0';
-		if (*why && !line->json)
+		if (*why && !line->json && refused <= SHOW_REFUSED)
 			fprintf(stderr, "muster: %s: %s\n", site_text(row, "device"), why);
 	}
-	bool failed = which->one && refused;
+	if (refused > SHOW_REFUSED && !line->json)
+		fprintf(stderr, "muster: and %zu more: --json\n", refused - SHOW_REFUSED);
+	bool failed = refused == json_array_size(rows);
 	if (line->json) {
 		json_t *out = which->one ? json_incref(json_array_get(rows, 0)) : json_incref(rows);
 		int rc = command_print_json(out);
@@ -101,7 +84,7 @@ int command_job_open(const struct command_line *line, const struct conf *conf)
 	struct site s;
 	struct selector which;
 	size_t used = 0;
-	char args[JOB_ARGS_MAX + 1], addr[STORE_ADDR_MAX] = "";
+	char args[JOB_ARGS_MAX + 1];
 	struct store_opening o = {.args = args};
 	if (job_kind_parse(&o.kind, line->args[0]) < 0 || !job_kind_opens(o.kind)) {
 		error_set(&err, E_CONFIG, "\"%.40s\" is no kind of upkeep job; see muster --help%s",
@@ -110,10 +93,10 @@ int command_job_open(const struct command_line *line, const struct conf *conf)
 	}
 	int rc = selector_parse(&which, line->args + 1, line->n_args - 1, &used, &err);
 	if (rc == 0)
-		rc = read_args(line->args + 1 + used, line->n_args - 1 - used, args, addr, &err);
+		rc = args_read(o.kind, line->args + 1 + used, line->n_args - 1 - used, which.one,
+			conf, args, &err);
 	if (rc < 0)
 		return command_fail(&err);
-	o.addr = addr[0] ? addr : NULL;
 	json_t *rows = json_array();
 	rc = site_open(&s, conf, &err);
 	if (rc == 0)

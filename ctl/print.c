@@ -87,15 +87,77 @@ const char *command_ago(char *out, size_t out_len, uint64_t ms)
 		const char *unit;
 	} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {0, "s"}};
 	uint64_t now = clock_wall_ms();
-	uint64_t age_s = ms && now > ms ? (now - ms) / 1000 : 0;
+	uint64_t age_s = (now > ms ? now - ms : ms - now) / 1000;
+	bool past = now >= ms;
 	size_t u = 0;
 	while (age_s < units[u].seconds)
 		u++;
 	if (!ms)
 		snprintf(out, out_len, "-");
 	else
-		snprintf(out, out_len, "%llu %s ago",
+		snprintf(out, out_len, "%s%llu %s%s", past ? "" : "in ",
 			(unsigned long long)(age_s / (units[u].seconds ? units[u].seconds : 1)),
-			units[u].unit);
+			units[u].unit, past ? " ago" : "");
 	return out;
+}
+
+void command_print_line(const char *line, size_t len)
+{
+	static const char *const between[] = {".", ": ", " -> "};
+	size_t n_tabs = 0, at = 0;
+	for (size_t i = 0; i < len; i++)
+		n_tabs += line[i] == '\t';
+	fputs("    ", stdout);
+	for (size_t i = 0; i < len; i++) {
+		if (line[i] != '\t')
+			putchar(line[i]);
+		else
+			fputs(n_tabs == 3 ? between[at++] : ": ", stdout);
+	}
+	putchar('\n');
+}
+
+/* What a name of a field does not say by itself. */
+static const char *label(const char *key)
+{
+	return strcmp(key, "differences") == 0
+		       ? "differences, as the last job found them; those of a maintain are written"
+		       : key;
+}
+
+static void print_text(const char *key, const char *text)
+{
+	if (!strpbrk(text, "\t\n")) {
+		printf("%-24s %s\n", key, text);
+		return;
+	}
+	printf("%s\n", label(key));
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		command_print_line(text, len);
+		text += len + (text[len] == '\n');
+	}
+}
+
+void command_print_object(json_t *object)
+{
+	const char *key, *name;
+	json_t *value, *member;
+	char ago[32];
+	json_object_foreach(object, key, value)
+	{
+		size_t len = strlen(key);
+		long long number = json_integer_value(value);
+		if (json_is_string(value) && *json_string_value(value))
+			print_text(key, json_string_value(value));
+		else if (json_is_integer(value) && len > 3 && strcmp(key + len - 3, "_ms") == 0)
+			printf("%-24.*s %s\n", (int)len - 3, key,
+				command_ago(ago, sizeof ago, (uint64_t)number));
+		else if (json_is_integer(value))
+			printf("%-24s %lld\n", key, number);
+		else if (json_is_true(value))
+			printf("%-24s yes\n", key);
+		json_object_foreach(value, name, member) if (json_is_string(member))
+			printf("%-24s %s\n", name, json_string_value(member));
+	}
 }

@@ -21,6 +21,8 @@ static int wanted_release(const struct command_line *line, const struct conf *co
 	unsigned *release, char *profile, size_t profile_len, struct error *err)
 {
 	struct site s;
+	struct uuid id;
+	char uuid[UUID_TEXT_LEN + 1];
 	json_t *d = NULL;
 	*release = 0;
 	if (line->amt) {
@@ -32,9 +34,12 @@ static int wanted_release(const struct command_line *line, const struct conf *co
 	}
 	if (!line->device)
 		return 0;
+	ENSURE(uuid_parse(&id, line->device) == 0, err, E_CONFIG, "--for \"%.60s\" is not a UUID",
+		line->device);
+	uuid_text(&id, uuid);
 	int rc = site_open(&s, conf, err);
 	if (rc == 0)
-		rc = site_device(&s, line->device, false, &d, err);
+		rc = site_device(&s, uuid, false, &d, err);
 	site_close(&s);
 	if (rc < 0)
 		return rc;

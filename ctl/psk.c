@@ -318,11 +318,22 @@ static void print_pairs(const json_t *rows)
 
 int command_psk_list(const struct command_line *line, const struct conf *conf)
 {
+	static const char *const states[] = {"free", "fresh", "used"};
 	struct site s;
 	struct listing l = {.line = line,
 		.left = line->limit ? line->limit : DEFAULT_LIMIT,
 		.rows = json_array()};
-	int rc = site_open(&s, conf, &l.err);
+	size_t known = 0;
+	while (line->state && known < 3 && strcmp(line->state, states[known]) != 0)
+		known++;
+	int rc = known == 3 ? error_set(&l.err, E_CONFIG, "--state %s: one of free, fresh, used",
+				      line->state)
+			    : 0;
+	if (rc < 0) {
+		json_decref(l.rows);
+		return command_fail(&l.err);
+	}
+	rc = site_open(&s, conf, &l.err);
 	if (rc == 0)
 		rc = site_each_psk(&s, on_pid, &l, &l.err);
 	site_close(&s);

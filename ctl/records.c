@@ -175,12 +175,33 @@ int site_device(struct site *s, const char *uuid, bool reveal, json_t **out, str
 	int rc = site_wait(s, store_device_get(s->store, uuid, on_device, &a, err), &a.answer, err);
 	if (rc < 0) {
 		json_decref(a.json);
-		return rc == -ENOENT ? error_set(err, rc, "no device %s has ever said Hello", uuid)
-				     : rc;
+		return rc == -ENOENT ? error_set(err, rc, "no device %s is known", uuid) : rc;
 	}
 	add_job(s, a.json);
 	*out = a.json;
 	return 0;
+}
+
+void site_why_refused(struct site *s, const char *uuid, struct error *err)
+{
+	json_t *d = NULL;
+	if (site_device(s, uuid, false, &d, NULL) < 0) {
+		error_set(
+			err, err->code, "no device of this UUID is known: see muster device list");
+		return;
+	}
+	const char *state = site_text(d, "state"), *job = site_text(d, "job_state");
+	if (*site_text(d, "quarantine"))
+		error_set(err, err->code, "it is in quarantine: %s", site_text(d, "quarantine"));
+	else if (strcmp(state, "active") == 0)
+		error_set(err, err->code, "it has a live job (%s, %s): see muster job show %s",
+			site_text(d, "kind"), *job ? job : "?", uuid);
+	else if (strcmp(state, "done") != 0)
+		error_set(err, err->code, "it is not in service: its state is %s", state);
+	else
+		error_set(err, err->code,
+			"it is in service already: see muster plan, muster job open");
+	json_decref(d);
 }
 
 int site_find_job(struct site *s, const char *text, char job[static UUID_TEXT_LEN + 1],

@@ -3,17 +3,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/codec.h"
 #include "common/base/uuid.h"
 #include "common/conf/rules.h"
 #include "common/directory/text.h"
+#include "common/net/addr.h"
+#include "ctl/args.h"
 #include "ctl/command.h"
 #include "ctl/site.h"
 #include "proto/hello.h"
 
-#define WHY_MAX       256
-#define EXPLAIN_HEX   (2 * HELLO_HASH_MAX + 1)
-#define NOT_A_REQUEST "usage: muster rules explain UUID | --hello FILE [ADDRESS]\n"
+#define WHY_MAX        256
+#define EXPLAIN_HEX    (2 * HELLO_HASH_MAX + 1)
+#define HELLO_FILE_MAX (8 * HELLO_MAX_LEN) /* in hex, with line ends */
+#define NOT_A_REQUEST  "usage: muster rules explain UUID | --hello FILE [ADDRESS]\n"
 
 static const char *file_of(const struct command_line *line, const struct conf *conf, size_t arg)
 {
@@ -32,6 +36,8 @@ int command_rules_check(const struct command_line *line, const struct conf *conf
 	int rc = rules_load(&r, path, &err);
 	if (rc == 0)
 		rc = rules_check_directory(r, conf->directory.n_servers > 0, &err);
+	if (rc == 0)
+		rc = args_rules(r, conf, &err);
 	if (rc < 0) {
 		rules_free(r);
 		return command_fail(&err);
@@ -64,27 +70,33 @@ struct about {
 	const char *roots[HELLO_N_HASHES];
 };
 
-static int read_hello(struct about *a, const char *path, struct error *err)
+static void read_facts(struct about *a, const struct hello *h)
 {
-	uint8_t raw[HELLO_MAX_LEN];
-	struct hello h;
 	struct hello_hash hash;
 	size_t offset = 0;
-	FILE *f = fopen(path, "re");
-	ENSURE(f, err, E_CONFIG, "%s cannot be opened", path);
-	size_t len = fread(raw, 1, sizeof raw, f);
-	fclose(f);
-	ENSURE(hello_decode(raw, len, &h) == HELLO_DONE, err, E_CONFIG,
-		"%s: not a Hello: see muster decode hello %s", path, path);
-	uuid_text(&h.uuid, a->uuid);
+	uuid_text(&h->uuid, a->uuid);
 	a->facts.uuid = a->uuid;
-	while (a->facts.n_roots < HELLO_N_HASHES && hello_next_hash(&h, &offset, &hash)) {
+	while (a->facts.n_roots < HELLO_N_HASHES && hello_next_hash(h, &offset, &hash)) {
 		hex_encode(hash.hash, hash.len, a->hex[a->facts.n_roots]);
 		a->roots[a->facts.n_roots] = a->hex[a->facts.n_roots];
 		a->facts.n_roots++;
 	}
 	a->facts.roots = a->roots;
-	return 0;
+}
+
+static int read_hello(struct about *a, const char *path, struct error *err)
+{
+	struct buf raw;
+	struct hello h;
+	buf_init(&raw, HELLO_FILE_MAX);
+	int rc = command_read_bytes(path, &raw, err);
+	if (rc == 0 && hello_decode(raw.data, raw.len, &h) != HELLO_DONE)
+		rc = error_set(
+			err, E_CONFIG, "%s: not a Hello: see muster decode hello %s", path, path);
+	if (rc == 0)
+		read_facts(a, &h);
+	buf_free(&raw);
+	return rc;
 }
 
 static int read_record(
@@ -124,6 +136,16 @@ static json_t *decision_of(const struct rule *r)
 		"ou", r->ou, "wave", r->wave, "tags", tags, "approve", r->approve);
 }
 
+static void print_decision(const struct rule *r)
+{
+	printf("profile %s, OU %s, wave %s, tags",
+		r->profile[0] ? r->profile : "as the source says",
+		r->ou[0] ? r->ou : "as the source says", r->wave[0] ? r->wave : "none");
+	for (uint32_t i = 0; i < r->n_tags; i++)
+		printf(" %s", r->tags[i]);
+	printf("%s%s\n", r->n_tags ? "" : " none", r->approve ? "; waits for approval" : "");
+}
+
 static int explain(const struct rules *r, const struct about *a, bool json)
 {
 	json_t *steps = json_array();
@@ -148,11 +170,7 @@ static int explain(const struct rules *r, const struct about *a, bool json)
 		puts(a->listed ? "no rule fits: the device is what its list says (muster import)"
 			       : "no rule fits: the device waits");
 	else
-		printf("profile %s, OU %s, wave %s%s\n",
-			decided->profile[0] ? decided->profile : "as the source says",
-			decided->ou[0] ? decided->ou : "as the source says",
-			decided->wave[0] ? decided->wave : "none",
-			decided->approve ? "; waits for approval" : "");
+		print_decision(decided);
 	json_decref(steps);
 	json_decref(decision);
 	return COMMAND_OK;
@@ -167,6 +185,14 @@ int command_rules_explain(const struct command_line *line, const struct conf *co
 		fputs(NOT_A_REQUEST, stderr);
 		return COMMAND_USAGE;
 	}
+	struct net_addr addr;
+	size_t at = line->hello ? 0 : 1; /* where the address stands */
+	if (line->n_args > at + 1) {
+		fputs(NOT_A_REQUEST, stderr);
+		return COMMAND_USAGE;
+	}
+	if (line->n_args > at && net_addr_from_host(&addr, line->args[at], 0, &err) < 0)
+		return command_fail(&err);
 	int rc = conf->worker.rules_file[0]
 			 ? rules_load(&r, conf->worker.rules_file, &err)
 			 : error_set(&err, E_CONFIG, "worker.rules_file is not set");
@@ -174,7 +200,6 @@ int command_rules_explain(const struct command_line *line, const struct conf *co
 		rc = line->hello ? read_hello(&a, line->hello, &err)
 				 : read_record(&a, conf, line->args[0], &err);
 	if (rc == 0) {
-		size_t at = line->hello ? 0 : 1;
 		if (line->n_args > at)
 			a.facts.address = line->args[at];
 		rc = explain(r, &a, line->json);

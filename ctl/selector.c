@@ -58,7 +58,7 @@ static int subnet_read(const char *text, struct net_addr *out, size_t *bits, str
 {
 	char host[STORE_ADDR_MAX];
 	size_t len = strcspn(text, "/"), n_bytes;
-	ENSURE(len < sizeof host, err, E_CONFIG, "subnet=%.60s: not an address", text);
+	ENSURE(len < sizeof host, err, E_CONFIG, "%.60s: not an address", text);
 	memcpy(host, text, len);
 	host[len] = '\0';
 	TRY(net_addr_from_host(out, host, 0, err));
@@ -66,7 +66,7 @@ static int subnet_read(const char *text, struct net_addr *out, size_t *bits, str
 	char *end = NULL;
 	*bits = text[len] ? strtoul(text + len + 1, &end, 10) : n_bytes * 8;
 	ENSURE(!(end && (*end || end == text + len + 1)) && *bits <= n_bytes * 8, err, E_CONFIG,
-		"subnet=%.60s: the prefix is 0 to %zu", text, n_bytes * 8);
+		"%.60s: the prefix is 0 to %zu", text, n_bytes * 8);
 	return 0;
 }
 
@@ -84,11 +84,41 @@ static bool fits_subnet(const struct store_device *d, const char *want)
 	return bits % 8 == 0 || (a[bits / 8] & mask) == (b[bits / 8] & mask);
 }
 
+int selector_state(const char *want, struct error *err)
+{
+	static const char *const states[] = {
+		"active", "done", "dead", "cancelled", "unconfigured", "expected"};
+	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+		if (strcmp(want, states[i]) == 0)
+			return 0;
+	return error_set(err, E_CONFIG,
+		"state %.60s: one of active, done, dead, cancelled, unconfigured, expected", want);
+}
+
+static int check_amt(const char *want, struct error *err)
+{
+	size_t len = strlen(want);
+	bool good = len && strspn(want, "0123456789.") == len && want[0] != '.' &&
+		    want[len - 1] != '.' && !strstr(want, "..");
+	ENSURE(good, err, E_CONFIG, "amt=%.60s: a release or its begin, as 16 or 16.1.25", want);
+	return 0;
+}
+
+static int check_subnet(const char *want, struct error *err)
+{
+	struct net_addr net;
+	size_t bits;
+	int rc = subnet_read(want, &net, &bits, err);
+	return rc < 0 ? error_prefix(err, "subnet=") : 0;
+}
+
 static const struct {
 	const char *name;
 	bool (*fits)(const struct store_device *d, const char *want);
-} keys[] = {{"state", fits_state}, {"tag", fits_tag}, {"profile", fits_profile},
-	{"subnet", fits_subnet}, {"amt", fits_amt}, {"error", fits_error}, {"wave", fits_wave}};
+	int (*check)(const char *want, struct error *err); /* NULL: any text may be right */
+} keys[] = {{"state", fits_state, selector_state}, {"tag", fits_tag, NULL},
+	{"profile", fits_profile, NULL}, {"subnet", fits_subnet, check_subnet},
+	{"amt", fits_amt, check_amt}, {"error", fits_error, NULL}, {"wave", fits_wave, NULL}};
 #define N_KEYS (sizeof keys / sizeof keys[0])
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -101,10 +131,8 @@ static int term_read(struct selector *s, const char *word, struct error *err)
 	for (size_t i = 0; word[len] && i < N_KEYS; i++) {
 		if (strlen(keys[i].name) != len || strncmp(keys[i].name, word, len) != 0)
 			continue;
-		struct net_addr net;
-		size_t bits;
-		if (keys[i].fits == fits_subnet)
-			TRY(subnet_read(word + len + 1, &net, &bits, err));
+		if (keys[i].check)
+			TRY(keys[i].check(word + len + 1, err));
 		s->terms[s->n_terms++] = (struct selector_term){(int)i, word + len + 1};
 		return 0;
 	}
@@ -124,10 +152,11 @@ int selector_parse(
 	if (uuid_parse(&uuid, words[0]) == 0) {
 		out->one = true;
 		uuid_text(&uuid, out->uuid);
+	}
+	if (out->one || strcmp(words[0], "all") == 0) {
+		*used += n_words > 1 && strcmp(words[1], "with") == 0;
 		return 0;
 	}
-	if (strcmp(words[0], "all") == 0)
-		return 0;
 	for (*used = 0; *used < n_words; (*used)++) {
 		if (strcmp(words[*used], "with") == 0) {
 			(*used)++;

@@ -28,12 +28,15 @@ struct selector {
 
 /**
  * Read a selector from the first words.
- * @param used how many words it took: one for a UUID or "all", else all up to the word "with",
- *        which is taken too
+ * @param used how many words it took: one for a UUID or "all", else all up to the word "with";
+ *        this word is taken too
  * @return 0; E_CONFIG names the word
  */
 int selector_parse(
 	struct selector *out, char *const *words, size_t n_words, size_t *used, struct error *err);
+
+/** Whether this is a state of a device. @return 0; E_CONFIG names those that are */
+int selector_state(const char *want, struct error *err);
 
 /** Whether the device fits. */
 bool selector_fits(const struct selector *s, const struct store_device *dev);

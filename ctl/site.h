@@ -79,6 +79,10 @@ const char *site_text(const json_t *object, const char *key);
  */
 int site_device(struct site *s, const char *uuid, bool reveal, json_t **out, struct error *err);
 
+/** Set the text of err, which the store gave for this device, to what forbids it a job of upkeep.
+ */
+void site_why_refused(struct site *s, const char *uuid, struct error *err);
+
 /** One job as JSON. @return 0 and *out; -ENOENT; what the store says */
 int site_job(struct site *s, const char *id, json_t **out, struct error *err);
 

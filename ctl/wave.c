@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * muster wave create | start | pause | resume | show | list: one kind of upkeep job over many
- * devices, or first setups: those join by a rule that names the wave (docs/rules.md). The limits
- * are words: canary=20 in-flight=100 per-site=10 per-ca=0 per-directory=0 stop=2.5%
+ * muster wave create | start | pause | resume | remove | show | list: one kind of upkeep job over
+ * many devices, or first setups: those join by a rule that names the wave (docs/rules.md). The
+ * limits are words: canary=20 in-flight=100 per-site=10 per-ca=0 per-directory=0 stop=2.5%
  * blackout=22:00-06:00,12:00-13:00 (UTC).
  */
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/store/store_wave.h"
+#include "ctl/args.h"
 #include "ctl/command.h"
 #include "ctl/selector.h"
 
@@ -88,10 +89,10 @@ static int read_word(struct wave_words *w, const char *word, struct error *err)
 		size_t len = strlen(numbers[i].name);
 		if (strncmp(word, numbers[i].name, len) != 0)
 			continue;
-		char *end;
-		unsigned long n = strtoul(word + len, &end, 10);
-		ENSURE(!*end && end != word + len && n <= NUMBER_MAX, err, E_CONFIG,
-			"%.40s: a number up to %d", word, NUMBER_MAX);
+		unsigned long n;
+		TRY(args_number(word, word + len, NUMBER_MAX, &n, err));
+		ENSURE(n > 0 || numbers[i].number != &w->rules.in_flight, err, E_CONFIG,
+			"in-flight=0: such a wave never runs; at least 1");
 		*numbers[i].number = (uint32_t)n;
 		return 0;
 	}
@@ -156,10 +157,10 @@ static int create(struct site *s, const char *name, const struct wave_words *w,
 }
 
 /* NAME KIND LIMIT... for SELECTOR [with ARG...] */
-static int read_line(const struct command_line *line, struct wave_words *w, struct selector *which,
-	char args[static JOB_ARGS_MAX + 1], struct error *err)
+static int read_line(const struct command_line *line, const struct conf *conf, struct wave_words *w,
+	struct selector *which, char args[static JOB_ARGS_MAX + 1], struct error *err)
 {
-	size_t at = 2, used = 0, len = 0;
+	size_t at = 2, used = 0;
 	TRY(check_name(line->args[0], err));
 	bool known = job_kind_parse(&w->rules.kind, line->args[1]) == 0;
 	bool setup = known && w->rules.kind == JOB_SETUP;
@@ -177,11 +178,8 @@ static int read_line(const struct command_line *line, struct wave_words *w, stru
 	ENSURE(at + 1 < line->n_args, err, E_CONFIG,
 		"which devices? ... for all, or for tag=lab state=done");
 	TRY(selector_parse(which, line->args + at + 1, line->n_args - at - 1, &used, err));
-	for (at += 1 + used; at < line->n_args && len < JOB_ARGS_MAX; at++)
-		len += (size_t)snprintf(
-			args + len, JOB_ARGS_MAX + 1 - len, "%s%s", len ? " " : "", line->args[at]);
-	ENSURE(len <= JOB_ARGS_MAX, err, E_CONFIG, "at most %d bytes of arguments", JOB_ARGS_MAX);
-	return 0;
+	at += 1 + used;
+	return args_read(w->rules.kind, line->args + at, line->n_args - at, false, conf, args, err);
 }
 
 int command_wave_create(const struct command_line *line, const struct conf *conf)
@@ -193,7 +191,7 @@ int command_wave_create(const struct command_line *line, const struct conf *conf
 	size_t n = 0;
 	struct wave_words w = {
 		.rules = {.args = args, .in_flight = IN_FLIGHT, .stop_permille = STOP_PERMILLE}};
-	if (read_line(line, &w, &which, args, &err) < 0)
+	if (read_line(line, conf, &w, &which, args, &err) < 0)
 		return command_fail(&err);
 	int rc = site_open(&s, conf, &err);
 	if (rc == 0)
@@ -210,6 +208,19 @@ int command_wave_create(const struct command_line *line, const struct conf *conf
 }
 
 /* ---- start, pause, resume -------------------------------------------------------------------- */
+
+static int moved(const struct command_line *line, const char *name, int rc, const char *past,
+	struct error *err)
+{
+	if (rc == -ENOENT)
+		error_set(err, rc, "there is no wave \"%s\"", name);
+	if (rc < 0)
+		return command_fail(err);
+	if (line->json)
+		return command_print_json(json_pack("{s:s, s:s}", "wave", name, "act", past));
+	printf("%s wave %s\n", past, name);
+	return COMMAND_OK;
+}
 
 static int move(const struct command_line *line, const struct conf *conf, enum store_wave_act act,
 	const char *past)
@@ -232,14 +243,7 @@ static int move(const struct command_line *line, const struct conf *conf, enum s
 	if (rc == E_STATE)
 		error_set(&err, rc, "wave %s is not in a state for this: see muster wave show %s",
 			name, name);
-	else if (rc == -ENOENT)
-		error_set(&err, rc, "there is no wave \"%s\"", name);
-	if (rc < 0)
-		return command_fail(&err);
-	if (line->json)
-		return command_print_json(json_pack("{s:s, s:s}", "wave", name, "act", past));
-	printf("%s wave %s\n", past, name);
-	return COMMAND_OK;
+	return moved(line, name, rc, past, &err);
 }
 
 int command_wave_start(const struct command_line *line, const struct conf *conf)
@@ -255,6 +259,32 @@ int command_wave_pause(const struct command_line *line, const struct conf *conf)
 int command_wave_resume(const struct command_line *line, const struct conf *conf)
 {
 	return move(line, conf, STORE_WAVE_RESUME, "resumed");
+}
+
+int command_wave_remove(const struct command_line *line, const struct conf *conf)
+{
+	struct error err = {0};
+	struct site s;
+	struct answer a = {0};
+	char who[WHO_MAX];
+	const char *name = line->args[0];
+	int rc = check_name(name, &err);
+	if (rc < 0)
+		return command_fail(&err);
+	rc = site_open(&s, conf, &err);
+	if (rc == 0)
+		rc = site_wait(&s,
+			store_wave_remove(
+				s.store, name, site_who(who, sizeof who), site_answered, &a, &err),
+			&a, &err);
+	site_close(&s);
+	if (rc == E_STATE)
+		error_set(&err, rc,
+			"wave %s runs, has jobs in flight, or devices wait for it: pause it, or "
+			"let "
+			"them go (muster job kick); see muster wave show %s",
+			name, name);
+	return moved(line, name, rc, "removed", &err);
 }
 
 /* ---- show, list ------------------------------------------------------------------------------ */
@@ -316,13 +346,7 @@ static void show(json_t *wave)
 	const char *key;
 	json_t *value;
 	size_t n = 0;
-	json_object_foreach(wave, key, value)
-	{
-		if (json_is_string(value) && *json_string_value(value))
-			printf("%-14s %s\n", key, json_string_value(value));
-		else if (json_is_integer(value))
-			printf("%-14s %lld\n", key, (long long)json_integer_value(value));
-	}
+	command_print_object(wave);
 	json_object_foreach(json_object_get(wave, "failures"), key, value)
 	{
 		if (n++ < SHOW_FAILED)

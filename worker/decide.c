@@ -75,7 +75,7 @@ enum decision session_decide(
 		return DECISION_NO_RULE;
 	}
 	use_rule(s, rule, a);
-	if (!rule->approve || s->kicked)
+	if (!rule->approve || s->approved)
 		return DECISION_GO;
 	snprintf(why, DECIDE_WHY_MAX,
 		"rule %s asks for approval: muster job kick %s lets it go on, muster job cancel "

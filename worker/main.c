@@ -4,6 +4,7 @@
  * per broker (Register, Credit, Job, JobAck, Done, Drain), signals. Everything runs on the session
  * loop; the connector has its own thread. SPEC: architecture D1, D5, D9, D22
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -425,6 +426,21 @@ static int open_all(struct process *p, struct error *err)
 	return open_links(p, err);
 }
 
+/* --check: what a start loads, without a store and without brokers. */
+static int check(struct conf *conf, struct error *err)
+{
+	struct process *p = &process;
+	tls_init();
+	ENSURE(uv_loop_init(&p->loop) == 0, err, -ENOMEM, "no event loop");
+	TRY(open_bus(p, err));
+	TRY(worker_open(&p->worker, &p->loop, conf, NULL, bus_id(p->bus), err));
+	worker_close(&p->worker);
+	bus_close(p->bus);
+	uv_run(&p->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&p->loop);
+	return 0;
+}
+
 /* --plans and --graph: the step table for people, without configuration. */
 static const char *on_option(int key, const char *arg, void *input)
 {
@@ -447,7 +463,8 @@ int main(int argc, char **argv)
 		.doc = "Runs sessions with devices: takes jobs from the brokers, provisions over "
 		       "TLS and WS-Man, records every step in the store.",
 		.options = options,
-		.option_fn = on_option};
+		.option_fn = on_option,
+		.check_fn = check};
 	struct process *p = &process;
 	struct error err = {0};
 	int rc = cli_start(&program, argc, argv, NULL, &p->conf);

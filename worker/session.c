@@ -254,8 +254,12 @@ static void use_answer(struct session *s, const struct resolve_answer *told)
 	}
 	const struct profile *p = profile_set_find(&s->w->profiles, a->profile);
 	if (!p) {
-		snprintf(text, sizeof text, "%s names profile \"%.100s\", which is not in %.120s",
-			a->source, a->profile, s->w->conf->worker.profiles_dir);
+		bool by_rule = strcmp(a->profile, told->profile) != 0; /* else its source said so */
+		snprintf(text, sizeof text,
+			"%s names profile \"%.100s\", which is not in %.120s: see muster %s",
+			by_rule ? "its rule" : a->source, a->profile,
+			s->w->conf->worker.profiles_dir,
+			by_rule ? "rules explain" : "profile list");
 		end_early(s, FAIL_ASK, "no_profile", text);
 		return;
 	}
@@ -424,8 +428,10 @@ static void use_record(struct session *s, const struct store_device *dev)
 	if (s->kind != JOB_SETUP)
 		use_identity(s, dev);
 	struct net_addr addr;
+	char host[NET_ADDR_TEXT_MAX];
 	uint16_t port = (uint16_t)s->w->conf->worker.device_port;
-	if (dev->addr[0] && net_addr_from_host(&addr, dev->addr, port, NULL) == 0)
+	const char *where = job_arg(s->args, "addr", host, sizeof host) ? host : dev->addr;
+	if (where[0] && net_addr_from_host(&addr, where, port, NULL) == 0)
 		s->device.addr = addr;
 	s->tlsp_known = tls_profile_parse(&s->tlsp, dev->tlsp) == 0;
 	s->device.seen12 = strcmp(dev->seen12, "1") == 0;
@@ -479,6 +485,7 @@ static void on_begun(const struct store_job *job, const struct store_device *dev
 	use_record(s, dev);
 	s->attempt = job->tries;
 	s->kicked = job->kicked != 0;
+	s->approved = job->approved != 0;
 	if (open_secrets(s, dev, &why) < 0)
 		end_early(s, FAIL_MANUAL, "sealed", why.text);
 	else

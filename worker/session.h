@@ -150,7 +150,8 @@ struct session {
 	struct hello hello; /* views hello_raw */
 	enum job_kind kind;
 	char args[JOB_ARGS_MAX + 1]; /* of an upkeep job */
-	bool kicked;                 /* an operator has let it go on */
+	bool kicked;                 /* an operator has let it go on without its wave */
+	bool approved;               /* an operator has let it go on */
 	char *told;                  /* by an operator's list: common/base/told.h; NULL = nothing */
 	/* Of the computer object, when the directory was asked: NULL = it was not; "" = none. */
 	char *host_dn, *host_groups;

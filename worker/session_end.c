@@ -157,11 +157,15 @@ static void record_visit(struct session *s, struct record *r)
 	add(r, "setup_fp", s->device_fp);
 	add(r, "tlsp", s->tlsp_known ? tls_profile_name(s->tlsp) : NULL);
 	add(r, "seen12", s->device.seen12 ? "1" : NULL);
-	/* A new name is the device's as soon as it may have the certificate of it. */
-	if (s->kind == JOB_SETUP || s->ending == END_FINISH || s->ck.certificate.len)
+	/* Of a device in service the record says what was brought to it, not what was asked for. A
+	 * new name is the device's as soon as it may have the certificate of it. */
+	bool applied = s->kind == JOB_SETUP || (s->ending == END_FINISH && !s->dry);
+	if (applied || s->ck.certificate.len)
 		add(r, "fqdn", s->ck.fqdn);
-	add(r, "profile", s->ck.profile);
-	add(r, "ou", s->ck.ou);
+	if (applied) {
+		add(r, "profile", s->ck.profile);
+		add(r, "ou", s->ck.ou);
+	}
 	add(r, "setup_fp3", s->device.fp3);
 	add(r, "tags", s->tags);
 	add(r, "wave", s->wave);
@@ -196,6 +200,17 @@ static void record_report(struct session *s, struct record *r)
 		add(r, field, (const char *)s->report.data);
 }
 
+/* What the profile says of the device's later life. */
+static void record_profile(const struct session *s, struct record *r)
+{
+	r->renew_before[0] = '\0';
+	if (s->profile->tls.renew_before_days)
+		snprintf(r->renew_before, sizeof r->renew_before, "%llu",
+			s->profile->tls.renew_before_days * DAY_MS);
+	set(r, "renew_before", r->renew_before);
+	add(r, "rehello", s->profile->rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");
+}
+
 static void record_success(struct session *s, struct record *r)
 {
 	if (s->kind == JOB_UNCONFIGURE) {
@@ -208,18 +223,16 @@ static void record_success(struct session *s, struct record *r)
 	add(r, "cert_fp", s->cert_fp);
 	add(r, "cert_serial", r->serial);
 	add(r, "cert_end", r->cert_end);
-	r->renew_before[0] = '\0';
-	if (s->profile->tls.renew_before_days)
-		snprintf(r->renew_before, sizeof r->renew_before, "%llu",
-			s->profile->tls.renew_before_days * DAY_MS);
-	set(r, "renew_before", r->renew_before);
-	if (s->located) { /* also instead of the source of the last Hello, which would win */
+	if (s->located ||
+		job_arg(s->args, "addr", NULL,
+			0)) { /* also instead of the source of the last Hello, which would win */
 		add(r, "addr", net_addr_host_text(&s->device.addr, r->addr));
 		add(r, "src", r->addr);
 	}
 	add(r, "realm", s->ck.realm);
 	clear(r, "pw_tries"); /* the right one is known now */
-	add(r, "rehello", s->profile->rehello == PROFILE_REHELLO_AUTO ? "auto" : "approve");
+	if (!s->dry)
+		record_profile(s, r);
 }
 
 /* ---- the last call

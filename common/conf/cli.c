@@ -32,7 +32,7 @@ struct cli {
 static const struct argp_option shared_options[] = {
 	{"config", KEY_CONFIG, "FILE", 0,
 		"Configuration file (default: $MUSTER_CONFIG or " CLI_DEFAULT_CONFIG ")", 0},
-	{"check", KEY_CHECK, NULL, 0, "Check the configuration and exit", 0},
+	{"check", KEY_CHECK, NULL, 0, "Check the configuration and what it points at, and exit", 0},
 	{"print-config", KEY_PRINT_CONFIG, NULL, 0,
 		"Print the configuration that is in effect, as YAML, and exit", 0},
 	{0},
@@ -120,6 +120,8 @@ int cli_start(
 	int rc = conf_load(cli_config_path(cli.config), out, &err);
 	if (rc == 0 && cli.print_config)
 		rc = print_config(out, &err);
+	if (rc == 0 && cli.check && program->check_fn)
+		rc = program->check_fn(out, &err);
 	if (rc < 0) {
 		fprintf(stderr, "%s: %s\n", argv[0], err.text);
 		return CLI_FAILED;

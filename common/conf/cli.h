@@ -41,6 +41,9 @@ struct cli_program {
 	 * @return 0, or a text that says what is wrong with the argument
 	 */
 	const char *(*option_fn)(int key, const char *arg, void *input);
+	/** --check: load what the configuration points at, as the program's start would; or NULL.
+	 * @return 0; the text says what is wrong */
+	int (*check_fn)(struct conf *conf, struct error *err);
 };
 
 /**

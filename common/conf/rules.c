@@ -167,7 +167,7 @@ static int check_rule(
 	const struct document *d, size_t i, const struct yaml_marks *m, struct error *err)
 {
 	const struct rule *r = &d->rules[i];
-	unsigned amt[2];
+	unsigned amt[2], before[2];
 	if (!key_id_ok(r->name))
 		return bad(m, i, "name", err, "is not a name: letters, digits, . _ or -", r->name);
 	for (size_t k = 0; k < i; k++)
@@ -176,8 +176,12 @@ static int check_rule(
 				m, i, "name", err, "is the name of an earlier rule, too", r->name);
 	if (r->amt_from[0] && !amt_parse(r->amt_from, amt))
 		return bad(m, i, "amt_from", err, "is not a release such as 11.8", r->amt_from);
-	if (r->amt_before[0] && !amt_parse(r->amt_before, amt))
+	if (r->amt_before[0] && !amt_parse(r->amt_before, before))
 		return bad(m, i, "amt_before", err, "is not a release such as 11.8", r->amt_before);
+	if (r->amt_from[0] && r->amt_before[0] &&
+		(amt[0] > before[0] || (amt[0] == before[0] && amt[1] >= before[1])))
+		return bad(m, i, "amt_from", err, "is not below amt_before: no release fits",
+			r->amt_from);
 	if (r->profile[0] && !key_id_ok(r->profile))
 		return bad(m, i, "profile", err, "is not a name of a profile", r->profile);
 	if (r->wave[0] && !key_id_ok(r->wave))

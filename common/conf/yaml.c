@@ -285,7 +285,11 @@ static int unknown_key(const struct source *s, const cyaml_schema_value_t *v,
 	char list[220] = "";
 	for (const cyaml_schema_field_t *f = v->mapping.fields; f->key; f++) {
 		size_t len = strlen(list);
-		snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", f->key);
+		bool fits = len + strlen(f->key) + sizeof ", , ..." < sizeof list;
+		snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "",
+			fits ? f->key : "...");
+		if (!fits)
+			break;
 	}
 	const char *word = key->type == YAML_SCALAR_NODE ? scalar_text(key) : "?";
 	const char *meant = nearest(v, word);

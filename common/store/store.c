@@ -332,6 +332,7 @@ static const struct field_row job_rows[] = {
 	JOB("a", FIELD_TEXT, args),
 	JOB("why", FIELD_TEXT, why),
 	JOB("kicked", FIELD_U32, kicked),
+	JOB("approved", FIELD_U32, approved),
 	JOB("ow", FIELD_TEXT, owner),
 	JOB("try", FIELD_U32, tries),
 	JOB("lost", FIELD_U32, lost),

@@ -134,7 +134,8 @@ struct store_job {
 	const char *kind;  /* of an upkeep job; "" = setup */
 	const char *args;  /* its arguments */
 	const char *why;   /* waiting: ca | ad | manual (kept afterwards) */
-	uint32_t kicked;   /* 1 = an operator has let it go on */
+	uint32_t kicked;   /* 1 = an operator has let it go on without its wave */
+	uint32_t approved; /* 1 = an operator has approved it */
 	const char *owner; /* worker, from begin() on */
 	uint32_t tries;    /* failures of the device */
 	uint32_t lost;     /* leases lost */

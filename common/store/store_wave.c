@@ -102,6 +102,22 @@ int store_wave_move(struct store *s, const char *name, enum store_wave_act act, 
 	return call_send(s, reply_done, &req, err);
 }
 
+int store_wave_remove(struct store *s, const char *name, const char *who, store_done_cb cb,
+	void *arg, struct error *err)
+{
+	call_begin(s, "wave_remove");
+	call_key(s, "wave:", name);
+	call_key(s, "waves", "");
+	call_key(s, "wavetodo:", name);
+	call_key(s, "wavebad:", name);
+	call_key(s, "wavesite:", name);
+	call_key(s, "ev", "");
+	call_text(s, name);
+	call_text(s, who);
+	struct store_req req = {.cb.done = cb, .arg = arg};
+	return call_send(s, reply_done, &req, err);
+}
+
 static void wave_read(struct store_wave *w, const redisReply *fields)
 {
 	const struct {

@@ -95,6 +95,11 @@ enum store_wave_act { STORE_WAVE_START, STORE_WAVE_PAUSE, STORE_WAVE_RESUME };
 int store_wave_move(struct store *s, const char *name, enum store_wave_act act, const char *who,
 	store_done_cb cb, void *arg, struct error *err);
 
+/** Delete a wave and its report. E_STATE while it runs (a wave of setups: while devices wait for
+ * it), and while jobs of it are in flight. */
+int store_wave_remove(struct store *s, const char *name, const char *who, store_done_cb cb,
+	void *arg, struct error *err);
+
 struct store_wave_failed {
 	const char *uuid, *reason;
 };

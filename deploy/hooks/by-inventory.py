@@ -4,7 +4,8 @@
 
 Reads the device's facts as JSON on standard input, looks its UUID up in INVENTORY (a CSV with the
 columns uuid,asset,site) and answers name and profile. A device that the inventory does not know
-waits in view. See docs/hook.md. Configure it with
+waits in view. See docs/hook.md. Of the worker's environment a hook gets what begins with MUSTER_HOOK_:
+MUSTER_HOOK_INVENTORY and MUSTER_HOOK_DOMAIN say where the file is and which domain. Configure it with
 
     worker:
       hook: {command: "PATH/by-inventory.py", mode: json}
@@ -14,8 +15,8 @@ import json
 import os
 import sys
 
-INVENTORY = os.environ.get("MUSTER_INVENTORY", "/etc/muster/inventory.csv")
-DOMAIN = os.environ.get("MUSTER_DOMAIN", "corp.example.com")
+INVENTORY = os.environ.get("MUSTER_HOOK_INVENTORY", "/etc/muster/inventory.csv")
+DOMAIN = os.environ.get("MUSTER_HOOK_DOMAIN", "corp.example.com")
 
 
 def main():

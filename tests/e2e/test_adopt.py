@@ -145,6 +145,18 @@ class Adopt(Adoption):
         self.assertTrue(ended)
         self.assertEqual({r["reason"] for r in self.records().values()}, {"changed_hands"})
         self.assertEqual(self.writes(self.sim, position)[0], [])
+        # One that was lost may be adopted back, one that is in service not; and so to and fro.
+        back, second_site = by_release["amt16"][0], self.second
+        for this, other in ((first_site, second_site), (second_site, first_site)):
+            self.second = other
+            password = self.second_records()[back.uuid]["admin_password"]
+            self.second = this
+            self.adopt(back, password)
+            self.assertEqual([self.second_records()[back.uuid][k] for k in ("state", "reason")], ["done", ""])
+            with self.assertRaisesRegex(harness.SiteError, "in service already"):
+                self.adopt(back, password)
+            job = json.loads(other.muster("job", "open", "check", back.uuid, "--json"))["job"]
+            self.wait(lambda o=other, j=job: json.loads(o.muster("job", "show", j, "--json"))["reason"] == "changed_hands", 60, "the other to find it lost")
         self.sim.stop()
         self.sim.site = self.second
         self.assertEqual([(v["rule"], v["text"], v["uuid"]) for v in self.sim.verify()["violations_list"]], [])

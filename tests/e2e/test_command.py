@@ -64,6 +64,13 @@ class Decode(unittest.TestCase):
                 done = muster(*args)
                 self.assertEqual(done.returncode, 64, done.stderr)
                 self.assertTrue(done.stderr)
+        self.assertIn("there is device list, device show", muster("device", "nonsense").stderr)
+        helped = muster("wave", "create", "--help")
+        self.assertEqual(helped.returncode, 0)
+        for word in ("canary=N", "in-flight=N", "subnet=", "profile=NAME", "--json"):
+            self.assertIn(word, helped.stdout)
+        self.assertNotIn("wave start", helped.stdout)
+        self.assertIn("wave remove NAME", muster("wave", "--help").stdout)
         self.assertRegex(muster("version").stdout, r"^muster \d")
         self.assertIn("device show", muster("--help").stdout)
 
@@ -93,6 +100,41 @@ class Running(harness.SiteTest):
         with self.assertRaises(SiteError):
             site.muster("ca", "init")
         sim.stop()
+
+    def test_config_check_finds_what_stops_a_worker(self):
+        """Each of these lets no worker start, or no hook run; the check says so, and of which file."""
+        site, text = self.site, self.site.config.read_text()
+        file, other = site.dir / "devices.csv", site.dir / "other.yaml"
+        table, key = site.dir / "table.csv", site.dir / "keys/worker.key"
+        table.write_text("uuid,fqdn,colour\n")
+        rules, secret = site.dir / "rules.yaml", site.dir / "secret"
+        rules.write_text("rules: [{name: a, profile: office}]\n")
+        secret.touch(mode=0o600)
+        secret.write_text("short")
+        worker = "worker:\n"
+        for change, says in (
+                ((str(file), str(site.dir / "absent.csv")), "absent.csv"),
+                ((str(file), str(table)), "colour"),
+                ((worker, worker + "  rules_file: /absent/rules.yaml\n"), "/absent/rules.yaml"),
+                ((worker, worker + f"  rules_file: {rules}\n"), 'no profile "office"'),
+                ((worker, worker + "  odca_roots: /absent/odca.pem\n"), "/absent/odca.pem"),
+                ((worker, worker + "  console: {chain: /absent/console.pem, key: /absent/console.key}\n"), "/absent/console"),
+                ((worker, worker + f"  hook: {{command: {table}}}\n"), "hook.command"),
+                ((worker, worker + f"  hook: {{url: 'https://127.0.0.1/', secret_file: {secret}}}\n"), str(secret))):
+            with self.subTest(says=says):
+                self.assertEqual(text.count(change[0]), 1)
+                other.write_text(text.replace(*change))
+                done = muster("config", "check", "--config", str(other))
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertIn(says, done.stdout)
+        key.chmod(0o644)
+        self.assertRegex(site.muster("config", "check", check=False), r"bus keys +.*worker.key: readable by group or others")
+        key.chmod(0o600)
+        issuing = site.dir / "ca/issuing.pem"
+        issuing.rename(site.dir / "kept.pem")
+        self.assertRegex(site.muster("config", "check", check=False), r"issuing.pem is missing; make it with: muster ca init")
+        (site.dir / "kept.pem").rename(issuing)
+        site.muster("config", "check")
 
     def test_second_keys_new_changes_nothing(self):
         before = {p: p.read_bytes() for p in self.site.dir.glob("k*/*.key")}

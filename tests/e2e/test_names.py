@@ -94,6 +94,7 @@ class Names(harness.SiteTest):
         self.assertEqual(self.writes(sim, position)[0], [], "a dry run has written")
         for u in self.uuids[:SAME + QUIET]:
             old, new = before[u]["fqdn"], wanted[u]
+            self.assertEqual(said[u]["fqdn"], old, "a dry run has renamed the record")
             self.assertEqual(f"AMT_PublicKeyCertificate\tSubject\t{old}\t{new}\n" in said[u]["differences"], u in moved)
             self.assertEqual(f"AMT_GeneralSettings\tHostName\t{old.split('.')[0]}\t{new.split('.')[0]}\n" in said[u]["differences"], u in moved)
 

@@ -29,10 +29,12 @@ MISTAKES = {
     "rules: [{name: a}, {name: a}]": ":1:21: rules[1].name: \"a\" is the name of an earlier rule",
     "rules: [{name: a, uuids: [abc]}]": ":1:27: rules[0].uuids[0]: \"abc\" is not a UUID",
     "rules: [{name: a, amt_from: new}]": ":1:19: rules[0].amt_from: \"new\" is not a release",
+    "rules: [{name: a, amt_from: 16.0, amt_before: 12.0}]": "rules[0].amt_from: \"16.0\" is not below amt_before",
+    "rules: [{name: a, profile: office}]": "rule a: there is no profile \"office\"",
     "rules: [{name: a, subnet: []}]": "did you mean \"subnets\"?",
     "rules: [{name: 'a b'}]": ":1:10: rules[0].name: \"a b\" is not a name",
     "rules: [{name: a, roots: [xyz]}]": "is not the begin of a hash",
-    "rules: [{name: a, sources: [ldap]}]": "is not one of import, table, hook, reverse-dns",
+    "rules: [{name: a, sources: [ldap]}]": "is not one of import, table, hook, directory, reverse-dns",
     "rules: [{name: a, uuids_file: /absent}]": "/absent",
     "rules: []": "no rules",
 }
@@ -65,6 +67,9 @@ class Rules(harness.SiteTest):
     def records(self):
         return {r["uuid"]: r for r in map(json.loads, filter(None, self.site.muster("device", "export", "--json").split("\n")))}
 
+    def wait_reason(self, uuid, reason):
+        self.wait(lambda: [j["reason"] for j in self.jobs("waiting") if j["device"] == uuid] == [reason], 60, f"{uuid} to wait: {reason}")
+
     def explain(self, uuid):
         return json.loads(self.site.muster("rules", "explain", uuid, "--json"))
 
@@ -92,7 +97,18 @@ class Rules(harness.SiteTest):
         self.wait(lambda: self.records()[asked["device"]]["state"] == "done", 60, "the approved device to be done")
         # The operator lists one that waits; the rules are read again, and the device is asked for again by itself.
         (self.dir / "uuids").write_text(lost["device"] + "\n")
+        rules = (self.dir / "rules.yaml").read_text()
+        (self.dir / "rules.yaml").write_text(rules.replace("profile: special", "profile: absent", 1))
         self.site.reload()
+        self.wait_reason(lost["device"], "no_profile")
+        self.assertIn('its rule names profile "absent"', next(j for j in self.jobs("waiting") if j["device"] == lost["device"])["error"])
+        (self.dir / "rules.yaml").write_text(rules)
+        self.site.reload()
+        self.site.muster("job", "kick", lost["device"])
+        # That kick was for another reason: it lets the device go on neither without the wave nor without approval.
+        self.wait_reason(lost["device"], "no_wave")
+        self.site.muster("wave", "create", "first", "setup")
+        self.wait_reason(lost["device"], "wave")
         self.site.muster("job", "kick", lost["device"])
         self.wait(lambda: self.records()[lost["device"]]["state"] == "done", 60, "the listed device to be done")
         done = self.records()
@@ -113,6 +129,12 @@ class Rules(harness.SiteTest):
             done = self.site.run("muster", "rules", "explain", "--hello", str(raw), "10.0.0.1", "--json", "--config",
                                  str(self.site_with(rules)))
             self.assertEqual(json.loads(done)["decision"]["rule"], "r")
+            # In hex, as decode takes it, too; the answer for people has the tags.
+            rules.write_text(f"rules: [{{name: r, roots: ['{root[:16]}'], tags: [vip, lab]}}]\n")
+            explain = ["muster", "rules", "explain", "--hello", str(file), "--config", str(self.site_with(rules))]
+            self.assertIn("tags vip lab", self.site.run(*explain))
+            with self.assertRaisesRegex(harness.SiteError, "nonsense"):
+                self.site.run(*explain, "nonsense")
             return
         self.skipTest("no Hello of version 3 among the first vectors")
 

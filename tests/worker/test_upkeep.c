@@ -160,8 +160,31 @@ static void test_other_profile(void **state)
 	in_service();
 	upkeep("maintain", "profile=nobody");
 	assert_end("dead", "no_profile");
+	assert_string_equal(fake_store_field("profile"), "p");
 	upkeep("maintain", "profile=p");
 	assert_done();
+}
+
+/* The record says what the device has: a dry run changes nothing in it but what it is to report. */
+static void test_dry_run_keeps_the_record(void **state)
+{
+	(void)state;
+	in_service();
+	struct profile *p = w.profiles.items[0];
+	snprintf(p->name, sizeof p->name, "other");
+	p->tls.renew_before_days = 40;
+	p->rehello = PROFILE_REHELLO_AUTO;
+	p->features.web_ui = false;
+	upkeep("check", "profile=other");
+	assert_done();
+	assert_string_not_equal(fake_store_field("diff"), "");
+	assert_string_equal(fake_store_field("profile"), "p");
+	assert_string_equal(fake_store_field("renew_before"), "");
+	assert_string_equal(fake_store_field("rehello"), "approve");
+	upkeep("maintain", "profile=other");
+	assert_done();
+	assert_string_equal(fake_store_field("profile"), "other");
+	assert_string_equal(fake_store_field("rehello"), "auto");
 }
 
 static void test_unknown_kind(void **state)
@@ -443,6 +466,7 @@ int main(void)
 		cmocka_unit_test(test_renew_before),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_other_profile),
+		cmocka_unit_test(test_dry_run_keeps_the_record),
 		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_changed_hands),
 		cmocka_unit_test(test_not_in_service),

@@ -17,7 +17,7 @@ local function pace(sub, now, rate, burst)
 end
 
 local DEV_READ = { 'gen', 'job', 'state', 'src', 'addr_alt', 'alt_ms', 'first', 'last', 'hellos',
-	'hello_ms', 'end_ms', 'quar', 'deny', 'rehello', 'unconf', 'sec_cur', 'err', 'win' }
+	'hello_ms', 'end_ms', 'quar', 'deny', 'rehello', 'unconf', 'done_ms', 'err', 'win' }
 
 local function read_device(dev)
 	local v, d = call('HMGET', dev, unpack(DEV_READ)), {}
@@ -88,7 +88,9 @@ local function admit_active(k, a, d, w, swing, now)
 		put(w, 'quar_ms', int(now))
 		return DENY
 	end
-	put(w, 'addr', a.addr)
+	if not d.done_ms then -- one in service keeps its address: this may be anybody's Hello
+		put(w, 'addr', a.addr)
+	end
 	note_window(a, d, w, now)
 	local due = tonumber(call('ZSCORE', k.ready, d.job))
 	if due and due > now then -- in back-off: due now, within the pace (ruling 6)
@@ -109,32 +111,43 @@ local function hold_back(a, d, gen, swing)
 end
 
 -- A new generation keeps the key of its secrets, and the current ones as previous (ruling 16).
-local function open_generation(k, d, w)
-	if d.sec_cur then
-		put(w, 'sec_prev', d.sec_cur)
+local function generation_open(dev, gen, hello_ms)
+	local cur = call('HGET', dev, 'sec_cur')
+	if cur then
+		call('HSET', dev, 'sec_prev', cur)
 	end
-	d.hello_ms = nil
-	call('HDEL', k.dev, 'sec_cur', 'done_ms', 'unconf', 'res')
+	call('HDEL', dev, 'sec_cur', 'done_ms', 'unconf', 'res', 'err', 'txt')
+	call('HSET', dev, 'gen', gen, 'hello_ms', hello_ms)
 end
 
+-- A device in service stays as it is until somebody lets the job go on: back, as of an upkeep job.
 local function admit_new(k, a, d, w, swing, now)
-	local gen = math.max(tonumber(d.gen) or 0, 1)
-	if d.state == 'done' or d.state == 'unconfigured' then
-		gen = gen + 1
-		open_generation(k, d, w)
-	end
+	local served = d.state == 'done' or d.state == 'unconfigured'
+	local gen = math.max(tonumber(d.gen) or 0, 1) + (served and 1 or 0)
 	local quar, err, txt = hold_back(a, d, gen, swing)
+	local back = err and d.state == 'done'
+	if served and not back then
+		generation_open(k.dev, gen, int(now))
+		d.err = nil
+	end
 	local job = { 'dev', a.uuid, 'gen', gen, 'st', err and 'waiting' or 'ready', 'pl', a.raw, 'try', 0,
 		'lost', 0, 'f', 0, 'ow', '', 'tp', a.tp, 'cr', int(now), 'v', SCHEMA }
-	put(w, 'gen', gen)
 	put(w, 'job', a.id)
 	put(w, 'state', 'active')
-	put(w, 'addr', a.addr)
-	if not d.hello_ms then
-		put(w, 'hello_ms', int(now))
+	if back then
+		put(job, 'back', 'done')
+	else
+		put(w, 'gen', gen)
+		put(w, 'addr', a.addr)
+		if not served and not d.hello_ms then
+			put(w, 'hello_ms', int(now))
+		end
+		if d.err then
+			call('HDEL', k.dev, 'err', 'txt')
+		end
 	end
-	if d.err or d.win then
-		call('HDEL', k.dev, 'err', 'txt', 'win', 'ext')
+	if d.win then
+		call('HDEL', k.dev, 'win', 'ext')
 		d.win = nil
 	end
 	note_window(a, d, w, now)

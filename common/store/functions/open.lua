@@ -3,10 +3,13 @@
 -- Hello. Such a job has k = its kind, a = its arguments, back = the state of the device before it,
 -- which the device has again when the job gives up or is cancelled.
 
--- Whether a device in this state can have a job of this kind.
-local function open_allowed(kind, state)
-	if kind == 'adopt' then
-		return state ~= 'active'
+-- Another server has a device that ended so: it may be adopted back.
+local LOST = { changed_hands = true, realm_changed = true }
+
+-- Whether a device in this state can have a job of this kind. err: how its last job ended.
+local function open_allowed(kind, state, err)
+	if kind == 'adopt' then -- of one in service the password that works is on record already
+		return state ~= 'active' and (state ~= 'done' or LOST[err])
 	end
 	return state == 'done'
 end
@@ -22,11 +25,11 @@ end
 -- o: kind, args, addr ('' = the one on record), who, give ('' = none) and the device's fields from
 -- o.more[9] on.
 local function open_new(dev, job, ready, ev, id, uuid, o, due)
-	local d = call('HMGET', dev, 'state', 'gen', 'quar', 'addr', 'last', 'first')
+	local d = call('HMGET', dev, 'state', 'gen', 'quar', 'addr', 'last', 'first', 'err')
 	local state, now = d[1] or '', now_ms()
 	if not d[6] and o.kind ~= 'adopt' then
 		return MISSING
-	elseif not open_allowed(o.kind, state) or (not d[4] and o.addr == '') then
+	elseif not open_allowed(o.kind, state, d[7]) or (not d[4] and o.addr == '') then
 		return STATE
 	elseif d[3] and o.addr == '' then
 		return QUARANTINED

@@ -13,6 +13,7 @@ local LIBRARY = {
 	{ 'window_look', window_look, WRITE }, { 'window_list', window_list, READ },
 	{ 'wave_create', wave_create, {} }, { 'wave_add', wave_add, {} },
 	{ 'wave_join', wave_join, {} }, { 'wave_move', wave_move, WRITE }, { 'wave_show', wave_show, READ },
+	{ 'wave_remove', wave_remove, WRITE },
 	{ 'wave_list', wave_list, READ },
 	{ 'deny', deny, WRITE }, { 'forget', forget, WRITE }, { 'audit', audit, WRITE },
 	{ 'expect', expect, {} },

@@ -142,3 +142,19 @@ end
 local function wave_list(keys)
 	return call('ZRANGE', keys[1], 0, -1)
 end
+
+-- keys: wave waves todo wavebad wavesite ev; args: name who. Only one that nothing moves in: neither
+-- jobs in flight nor setups that wait for it.
+local function wave_remove(keys, args)
+	local w = call('HMGET', keys[1], 'st', 'kind', 'in')
+	if not w[1] then
+		return MISSING
+	elseif w[1] == 'running' and w[2] ~= 'setup' or tonumber(w[3]) > 0 or
+		w[2] == 'setup' and call('ZCARD', keys[3]) > 0 then
+		return STATE
+	end
+	call('DEL', keys[1], keys[3], keys[4], keys[5])
+	call('ZREM', keys[2], args[1])
+	event(keys[6], 'wave', '', '', args[2], '', 'remove ' .. args[1])
+	return 0
+end

@@ -101,7 +101,8 @@ static enum store_verdict admit_active(struct model *m, struct model_device *d,
 		m->n_events++;
 		return STORE_DENY;
 	}
-	SET(d->addr, h->addr);
+	if (d->done_ms < 0)
+		SET(d->addr, h->addr);
 	if (j->list == LIST_READY && j->score > m->now) {
 		int64_t due = pace(m, h->paced, l);
 		j->score = due < j->score ? due : j->score;
@@ -109,30 +110,37 @@ static enum store_verdict admit_active(struct model *m, struct model_device *d,
 	return STORE_DUP;
 }
 
+/* The passwords of the life before are kept as the previous ones. */
+static void open_generation(struct model_device *d, int64_t gen, int64_t hello_ms)
+{
+	if (d->cur[0])
+		SET(d->prev, d->cur);
+	d->cur[0] = d->unconf[0] = d->res[0] = d->err[0] = d->txt[0] = '\0';
+	d->has_err = false;
+	d->done_ms = -1;
+	d->gen = gen;
+	d->hello_ms = hello_ms;
+}
+
 static int admit_new(struct model *m, struct model_device *d, const struct model_hello *h,
 	const struct store_admission *l, bool swing)
 {
 	if (d->gen < 1)
 		d->gen = 1;
-	bool served = strcmp(d->state, "done") == 0 || strcmp(d->state, "unconfigured") == 0;
-	if (served) {
-		d->gen++;
-		if (d->cur[0])
-			SET(d->prev, d->cur);
-		d->done_ms = d->hello_ms = -1;
-		d->res[0] = '\0';
-	}
-	bool approval =
-		d->gen > 1 && strcmp(d->rehello, "auto") != 0 && strcmp(d->unconf, "1") != 0;
+	bool done = strcmp(d->state, "done") == 0;
+	bool served = done || strcmp(d->state, "unconfigured") == 0;
+	int64_t gen = d->gen + served;
+	bool approval = gen > 1 && strcmp(d->rehello, "auto") != 0 && strcmp(d->unconf, "1") != 0;
+	bool held = d->placeholder || swing || approval;
 	struct model_job *j = &m->jobs[m->n_jobs];
 	memset(j, 0, sizeof *j);
 	j->dev = h->dev;
-	j->gen = d->gen;
+	j->gen = gen;
 	j->begun = j->ended = -1;
 	j->created = m->now;
 	SET(j->pl, h->raw);
 	SET(j->tp, h->tp);
-	if (d->placeholder || swing || approval) {
+	if (held) {
 		SET(j->st, "waiting");
 		SET(j->why, "manual");
 		j->has_err = true;
@@ -147,14 +155,18 @@ static int admit_new(struct model *m, struct model_device *d, const struct model
 		SET(j->st, "ready");
 		move(j, LIST_READY, pace(m, h->paced, l));
 	}
-	if (served)
-		d->cur[0] = d->unconf[0] = '\0';
+	if (served && !(done && held))
+		open_generation(d, gen, m->now);
 	SET(d->state, "active");
-	SET(d->addr, h->addr);
 	d->job = m->n_jobs;
-	d->hello_ms = d->hello_ms < 0 ? m->now : d->hello_ms;
-	d->has_err = false;
-	d->err[0] = d->txt[0] = '\0';
+	if (done && held) { /* it stays as it is */
+		SET(j->back, "done");
+	} else {
+		SET(d->addr, h->addr);
+		d->hello_ms = d->hello_ms < 0 ? m->now : d->hello_ms;
+		d->has_err = false;
+		d->err[0] = d->txt[0] = '\0';
+	}
 	m->n_events++;
 	return m->n_jobs++;
 }
@@ -231,7 +243,7 @@ static void kill_job(struct model *m, struct model_job *j, const char *err, cons
 	SET(j->txt, txt);
 	SET(d->err, err);
 	SET(d->txt, txt);
-	SET(d->state, j->kind ? j->back : "dead");
+	SET(d->state, j->back[0] ? j->back : "dead");
 	move(j, LIST_DEAD, m->now);
 }
 
@@ -502,15 +514,16 @@ int model_cancel(struct model *m, int job, int dev, const char *text)
 	SET(j->txt, text);
 	j->expires = true;
 	move(j, LIST_NONE, 0);
-	if (!j->kind) {
-		SET(d->state, "cancelled");
+	m->n_events++;
+	if (d->job != job) /* an old dead one */
+		return 0;
+	SET(d->state, j->back[0] ? j->back : "cancelled");
+	if (!j->kind)
 		d->end_ms = m->now;
-	} else if (d->job == job) {
-		SET(d->state, j->back);
-	}
+	if (!j->kind && j->back[0])
+		SET(d->src, d->addr); /* not where the refused Hello came from */
 	d->quar[0] = '\0';
 	d->quar_ms = -1;
-	m->n_events++;
 	return 0;
 }
 
@@ -528,7 +541,14 @@ int model_kick(struct model *m, int job, int dev, const char *addr)
 		j->ended = -1;
 	}
 	SET(j->st, "ready");
-	j->kicked = true;
+	if (!d->quar[0] && strcmp(j->err, "approval") == 0)
+		j->approved = true;
+	if (!d->quar[0] && strcmp(j->err, "wave") == 0)
+		j->kicked = true;
+	if (j->back[0] && !j->kind) {
+		j->back[0] = '\0';
+		open_generation(d, j->gen, j->created);
+	}
 	move(j, LIST_READY, m->now);
 	SET(d->state, "active");
 	if (addr) {
@@ -548,7 +568,8 @@ int model_open(
 	bool adopt = strcmp(kind, "adopt") == 0;
 	if (d->first < 0 && !adopt)
 		return -ENOENT;
-	if (adopt ? strcmp(d->state, "active") == 0 : strcmp(d->state, "done") != 0)
+	bool done = strcmp(d->state, "done") == 0, lost = strcmp(d->err, "changed_hands") == 0;
+	if (adopt ? strcmp(d->state, "active") == 0 || (done && !lost) : !done)
 		return E_STATE;
 	if (!addr && (!d->addr[0] || d->quar[0]))
 		return E_STATE;

@@ -41,7 +41,7 @@ struct model_device {
 };
 
 struct model_job {
-	bool kicked;
+	bool kicked, approved;
 	char id[UUID_TEXT_LEN + 1];
 	bool gone; /* forgotten */
 	int dev;
@@ -50,7 +50,8 @@ struct model_job {
 	char tp[MODEL_TEXT], err[MODEL_TEXT], txt[128], res[MODEL_TEXT];
 	bool has_err, has_res;
 	const char *kind; /* of an upkeep job; NULL = setup */
-	char back[16];    /* its device's state before */
+	char back[16];    /* its device's state before: of an upkeep job, or of one in service that
+			     said Hello */
 	enum model_list list;
 	int64_t score; /* INT64_MAX = never */
 	bool expires;

@@ -69,8 +69,8 @@ static void dump_job(struct dump *o, const struct model *m, const struct model_j
 		const char *name;
 		int64_t value;
 	} numbers[] = {{"gen", j->gen}, {"try", j->tries}, {"lost", j->lost}, {"f", j->fence},
-		{"kicked", j->kicked ? 1 : -1}, {"cr", j->created}, {"be", j->begun},
-		{"fi", j->ended}};
+		{"kicked", j->kicked ? 1 : -1}, {"approved", j->approved ? 1 : -1},
+		{"cr", j->created}, {"be", j->begun}, {"fi", j->ended}};
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		number(o, numbers[i].name, numbers[i].value);
 	text(o, "dev", m->devs[j->dev].uuid, true);
@@ -79,7 +79,7 @@ static void dump_job(struct dump *o, const struct model *m, const struct model_j
 	text(o, "tp", j->tp, true);
 	text(o, "k", j->kind, j->kind);
 	text(o, "a", "x=1", j->kind);
-	text(o, "back", j->back, j->kind);
+	text(o, "back", j->back, j->back[0]);
 	text(o, "v", "1", true);
 	text(o, "why", j->why, j->why[0]);
 	text(o, "step", j->step, j->step[0]);

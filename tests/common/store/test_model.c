@@ -392,7 +392,7 @@ static void op_fail(struct run *r)
 	struct store_failure f = {.dead = chance(r, 15),
 		.max_attempts = 3,
 		.delay_ms = rnd(r, 100000),
-		.err = "http_timeout",
+		.err = chance(r, 80) ? "http_timeout" : "changed_hands",
 		.txt = "text",
 		.fields = fields};
 	trace(r, "fail%s delay %" PRIu64, f.dead ? " dead" : "", f.delay_ms);
@@ -412,6 +412,7 @@ static void op_fail(struct run *r)
 static void op_park(struct run *r)
 {
 	static const char *const whys[] = {"ca", "ad", "manual"};
+	static const char *const reasons[] = {"pending", "approval", "wave"};
 	struct model_lease ml;
 	struct store_lease l;
 	struct store_park p = {.why = whys[rnd(r, 3)],
@@ -419,7 +420,9 @@ static void op_park(struct run *r)
 		.err = "pending",
 		.txt = "text",
 		.quarantine = chance(r, 30) ? "uuid_mismatch" : NULL};
-	trace(r, "park %s %s", p.why, p.quarantine ? p.quarantine : "");
+	if (p.poll_ms == STORE_NEVER) /* what an operator must let go on, and nothing wakes */
+		p.err = reasons[rnd(r, 3)];
+	trace(r, "park %s %s %s", p.why, p.err, p.quarantine ? p.quarantine : "");
 	if (!pick_lease(r, &ml, &l))
 		return;
 	int want = model_park(&r->model, &ml, p.why,
@@ -452,6 +455,10 @@ static void op_operator(struct run *r)
 	struct model *m = &r->model;
 	int dev = (int)rnd(r, MODEL_DEVICES);
 	int job = m->devs[dev].job >= 0 ? m->devs[dev].job : m->n_jobs - 1;
+	for (int i = 0; chance(r, 20) && i < m->n_jobs;
+		i++) /* an old one of the device that died */
+		if (m->jobs[i].dev == dev && m->jobs[i].list == LIST_DEAD)
+			job = i;
 	const char *uuid = m->devs[dev].uuid;
 	struct store *s = r->site.store;
 	if (job < 0)
