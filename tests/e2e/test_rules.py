@@ -35,6 +35,8 @@ MISTAKES = {
     "rules: [{name: 'a b'}]": ":1:10: rules[0].name: \"a b\" is not a name",
     "rules: [{name: a, roots: [xyz]}]": "is not the begin of a hash",
     "rules: [{name: a, sources: [ldap]}]": "is not one of import, table, hook, directory, reverse-dns",
+    'rules: [{name: a, groups: ["CORP\\\\Labs"]}]': "has a domain: write the group's name alone, or its DN",
+    "rules: [{name: a, groups: [Labs]}]": "rule a asks for groups: fill in the section directory",
     "rules: [{name: a, uuids_file: /absent}]": "/absent",
     "rules: []": "no rules",
 }
