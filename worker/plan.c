@@ -25,13 +25,15 @@
 		.build = fn_##_build,                        \
 		.interpret = fn_##_read,                     \
 		__VA_ARGS__}
-#define LIST(id_, name_, class_, fn_, ...) \
-	[id_] = {.name = name_,            \
-		.kind = KIND_LIST,         \
-		.class_name = class_,      \
-		.action = "Enumerate",     \
-		.build = fn_##_build,      \
-		.interpret = fn_##_read,   \
+#define LIST(id_, name_, class_, fn_, ...) LIST_AGAIN(id_, name_, class_, fn_, fn_, __VA_ARGS__)
+/* What another row has read before, when it was written. */
+#define LIST_AGAIN(id_, name_, class_, fn_, read_, ...) \
+	[id_] = {.name = name_,                         \
+		.kind = KIND_LIST,                      \
+		.class_name = class_,                   \
+		.action = "Enumerate",                  \
+		.build = fn_##_build,                   \
+		.interpret = read_##_read,              \
 		__VA_ARGS__}
 #define MADE(id_, name_, kind_, what_, ...) \
 	[id_] = {.name = name_, .kind = kind_, .action = what_, __VA_ARGS__}
@@ -243,9 +245,9 @@ const struct step step_table[N_STEPS] = {
 	CALL(STEP_POLICY_ADD, "policy.add", EFFECT_ONCE, "AMT_RemoteAccessService",
 		"AddRemoteAccessPolicyRule", policy_add, .doubt = STEP_MPS_LIST,
 		.refused = policy_add_refused),
-	LIST(STEP_CHECK_MPS, "check.mps", MPS, cira_check_mps, .end = mps_list_end),
-	LIST(STEP_CHECK_POLICY, "check.policy", POLICY, cira_check_policy),
-	LIST(STEP_CHECK_APPLIES, "check.applies", APPLIES, cira_check_applies),
+	LIST_AGAIN(STEP_CHECK_MPS, "check.mps", MPS, cira_check_mps, mps_list, .end = mps_list_end),
+	LIST_AGAIN(STEP_CHECK_POLICY, "check.policy", POLICY, cira_check_policy, policy_list),
+	LIST_AGAIN(STEP_CHECK_APPLIES, "check.applies", APPLIES, cira_check_applies, applies_list),
 	MADE(STEP_CHECK_CIRA, "check.cira", KIND_LOCAL, "servers and policies as written",
 		.build = cira_check_build),
 	MADE(STEP_CLEAN_AGAIN, "clean.again", KIND_LOCAL, "what was still in use before",

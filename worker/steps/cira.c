@@ -617,29 +617,14 @@ enum build cira_check_mps_build(struct session *s, struct wsman_request *rq)
 	return s->o.cira_written ? mps_list_build(s, rq) : BUILD_SKIP;
 }
 
-struct verdict cira_check_mps_read(struct session *s, const struct wsman_message *m)
-{
-	return mps_list_read(s, m);
-}
-
 enum build cira_check_policy_build(struct session *s, struct wsman_request *rq)
 {
 	return s->o.cira_written ? policy_list_build(s, rq) : BUILD_SKIP;
 }
 
-struct verdict cira_check_policy_read(struct session *s, const struct wsman_message *m)
-{
-	return policy_list_read(s, m);
-}
-
 enum build cira_check_applies_build(struct session *s, struct wsman_request *rq)
 {
 	return s->o.cira_written ? applies_list_build(s, rq) : BUILD_SKIP;
-}
-
-struct verdict cira_check_applies_read(struct session *s, const struct wsman_message *m)
-{
-	return applies_list_read(s, m);
 }
 
 enum build cira_check_build(struct session *s, struct wsman_request *rq)
