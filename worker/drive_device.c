@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/base/err.h"
 #include "common/base/log.h"
 #include "worker/drive_int.h"
 #include "worker/locate.h"
@@ -424,7 +425,8 @@ static bool is_gone(const struct session *s, enum device_trouble trouble, const 
 	bool heard = s->committed || s->ck.commits == COMMITS_HEARD;
 	switch (trouble) {
 	case DEVICE_CERTIFICATE: return true;
-	case DEVICE_HANDSHAKE: return last && heard;
+	case DEVICE_HANDSHAKE: /* in setup it may want our certificate, or a PSK pair */
+		return last && (heard || err->code == E_TLS);
 	case DEVICE_UNREACHABLE:
 		return err->code == -ECONNREFUSED ||
 		       (last && heard && job_arg(s->args, "full", NULL, 0));

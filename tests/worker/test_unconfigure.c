@@ -111,6 +111,22 @@ static void test_never_told(void **state)
 	}
 }
 
+/* Killed after the bytes: it has gone to a setup that refuses every handshake without a PSK pair.
+ */
+static void test_refuses_handshake(void **state)
+{
+	(void)state;
+	in_service();
+	fake_store.lost_at = "unconfigure";
+	upkeep("unconfigure", "");
+	fake_store.lost_at = NULL;
+	dev.configured = false;
+	dev.pid = "4444-444";
+	dev.pps = "0000-0001-0000-0002-0000-0003";
+	upkeep_again("unconfigure", "");
+	assert_gone();
+}
+
 /* It has said yes, and the worker stops before it has looked: the next one knows that. */
 static void test_heard(void **state)
 {
@@ -198,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_takes_its_time),
 		cmocka_unit_test(test_partial_is_silent),
 		cmocka_unit_test(test_never_told),
+		cmocka_unit_test(test_refuses_handshake),
 		cmocka_unit_test(test_heard),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_factory_password),
