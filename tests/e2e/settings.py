@@ -144,7 +144,7 @@ ELSEWHERE = {
 }
 # What a generation lacks although the key is of its release: (path, generation).
 LACKS = {("tls.issue", name) for name in ("amt3", "amt5")} | {(path, "amt16std") for path in (
-    "features.kvm", "kvm.port_5900", "kvm.rfb_password.source", "kvm.default_screen", "timeouts.kvm_session_min")}
+    "features.kvm", "kvm.port_5900", "kvm.rfb_password.source", "kvm.default_screen", "timeouts.kvm_session_min", "wireless.uefi_share")}
 PROFILE = f"""
 features: {{sol: true, ider: false, kvm: true, web_ui: true, ping: false, rmcp_ping: false}}
 kvm: {{port_5900: "on", rfb_password: {{source: random}}, default_screen: 1}}
