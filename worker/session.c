@@ -117,7 +117,7 @@ static void recall_certificate(struct session *s)
 	const struct buf *der = &s->ck.certificate;
 	X509 *x = s->ck.commits ? cert_parse(der->data, der->len) : NULL;
 	if (!x || devcert_fingerprint(x, s->cert_fp) < 0) {
-		s->cert_fp[0] = '\0';
+		memcpy(s->cert_fp, s->old_fp, sizeof s->cert_fp); /* in service it shows that one */
 		checkpoint_drop_key(&s->ck);
 	}
 	X509_free(x);

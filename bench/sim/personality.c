@@ -38,7 +38,6 @@ static const cyaml_schema_field_t tls_rows[] = {
 	ROW_ENUM(struct personality_tls, min, version_words),
 	ROW_ENUM(struct personality_tls, max, version_words),
 	ROW_LIST(struct personality_tls, suites, &suite_entry),
-	ROW_BOOL(struct personality_tls, renegotiation_info),
 	ROW_BOOL(struct personality_tls, asks_certificate),
 	ROW_BOOL(struct personality_tls, sha1_request),
 	ROW_BOOL(struct personality_tls, drops_first_request),
@@ -118,10 +117,7 @@ static const struct yaml_schema schema = {.top = &top, .ranges = ranges};
 
 /* What most releases have in common; a file names what differs. */
 static const struct personality defaults = {
-	.tls = {.min = TLS1_2_VERSION,
-		.max = TLS1_2_VERSION,
-		.renegotiation_info = true,
-		.asks_certificate = true},
+	.tls = {.min = TLS1_2_VERSION, .max = TLS1_2_VERSION, .asks_certificate = true},
 	.certificate = {.setup = SETUP_RSA2048},
 	.chain = {.digest = CHAIN_SHA256, .bits = 2048, .lenient_bits = 2048},
 	.hello = {.sha256 = true},

@@ -37,7 +37,6 @@ struct personality_tls {
 	/* OpenSSL's names, the order in which the device picks */
 	char suites[PERSONALITY_SUITES_MAX][PERSONALITY_TEXT_MAX];
 	uint32_t n_suites;
-	bool renegotiation_info;  /* RFC 5746 */
 	bool asks_certificate;    /* sends CertificateRequest in a setup session */
 	bool sha1_request;        /* and lists RSA with SHA-1 only in it (TLS 1.2) */
 	bool drops_first_request; /* of a setup session at TLS 1.3 */

@@ -59,7 +59,7 @@ const struct profile_field profile_fields[] = {
 	ANY("tls.mutual", "AMT_TLSSettingData.MutualAuthentication", "true: consoles must show a certificate of a trusted root"),
 	ANY("tls.trusted_roots", "AMT_PublicKeyManagementService.AddTrustedRootCertificate()", "PEM files of roots that the device trusts, one certificate each"),
 	ANY("tls.trusted_cns", "AMT_TLSSettingData.TrustedCN", "mutual: name suffixes that a console's certificate may have; none: any"),
-	ANY("acl.admin", "AMT_AuthorizationService.SetAclEnabledState()", "off: the account admin cannot log in; needs a user of the directory with administration"),
+	ANY("acl.admin", "AMT_AuthorizationService.SetAclEnabledState()", "on: the account admin can log in; off is refused, for Muster itself logs in as admin"),
 	ANY("acl.others", "AMT_AuthorizationService.RemoveUserAclEntry()", "users that are not listed: remove or keep"),
 	ANY("acl.users[].name", "AMT_AuthorizationService.DigestUsername", "digest user, up to 16 bytes; seven of them"),
 	ANY("acl.users[].sid", "AMT_AuthorizationService.KerberosUserSid", "user or group of the directory, S-1-5-21-...; 32 of them"),

@@ -61,9 +61,16 @@ struct policy_entry {
 /* ---- what is wanted ----------------------------------------------------------------------------
  */
 
+/* A device that is about to be unconfigured must not call home any more. SPEC: maintenance.md 6 */
 static bool on(const struct session *s)
 {
-	return s->profile->remote_access.state == PROFILE_ON;
+	return s->profile->remote_access.state == PROFILE_ON && s->plan != PLAN_UNCONFIGURE;
+}
+
+static bool asked(const struct session *s)
+{
+	enum profile_switch state = s->profile->remote_access.state;
+	return state == PROFILE_ON || (state == PROFILE_OFF && s->plan != PLAN_UNCONFIGURE);
 }
 
 static size_t place_of(const struct session *s, const struct profile_mps *m)
@@ -265,7 +272,7 @@ enum build mps_list_build(struct session *s, struct wsman_request *rq)
 	s->o.mps = NULL;
 	s->o.policies = NULL;
 	s->o.cira_listed = false;
-	if (s->profile->remote_access.state == PROFILE_KEEP || too_old(s))
+	if (!asked(s) || too_old(s))
 		return BUILD_SKIP;
 	return BUILD_SEND;
 }

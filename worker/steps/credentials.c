@@ -57,7 +57,7 @@ static struct verdict keep_mebx(struct session *s)
 	const struct secret *had = secret_set_get(&s->secrets.cur, "mebx");
 	if (!had && s->kind == JOB_SETUP)
 		had = secret_set_get(&s->secrets.prev, "mebx");
-	if (s->kind == JOB_ADOPT || !had)
+	if (!had)
 		secret_set_remove(&s->secrets.pend, "mebx");
 	else if (secret_set_put(&s->secrets.pend, "mebx", had->data, had->len, clock_wall_ms()) < 0)
 		return v_fail(s, FAIL_RETRY, "no_memory", "no memory for a password");

@@ -10,10 +10,11 @@ local function claim_asks(dev, ext)
 	return 'extend'
 end
 
--- The newest address wins; a Hello that came while the job was leased has left it in src (ruling 2).
-local function claim_address(dev)
+-- The newest address wins; a Hello that came while the job was leased has left it in src (ruling 2). A
+-- device in service says none: somebody else's must not lead its upkeep away.
+local function claim_address(dev, kind)
 	local d = call('HMGET', dev, 'addr', 'src', 'quar', 'ext')
-	if not d[2] or d[3] or d[1] == d[2] then
+	if kind or not d[2] or d[3] or d[1] == d[2] then
 		return d[1], d[4]
 	end
 	call('HSET', dev, 'addr', d[2])
@@ -31,7 +32,7 @@ local function claim(keys, args)
 			'k', 'a')
 		local fence = next_fence(j[3], now)
 		local dev = prefix .. 'dev:' .. j[1]
-		local addr, ext = claim_address(dev)
+		local addr, ext = claim_address(dev, j[9])
 		call('ZREM', ready, id)
 		call('ZADD', lease, int(now + args[2]), id)
 		call('HSET', job, 'st', 'leased', 'f', fence, 'ow', '')

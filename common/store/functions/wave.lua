@@ -57,7 +57,9 @@ local function wave_ended(job, name, uuid, ok, err, now)
 	if not ok then
 		call('HSET', sibling(job, 'wavebad:' .. name), uuid, err)
 	end
-	wave_judge(wave, now)
+	if call('ZCARD', sibling(job, 'wavetodo:' .. name)) > 0 then -- else there is nothing to stop
+		wave_judge(wave, now)
+	end
 end
 
 -- keys: wave waves ev; args: name kind args canary in_flight per_site ca ad stop_permille blackout

@@ -69,7 +69,7 @@ end
 local function window_look(keys, args)
 	local prefix, length = args[2], tonumber(args[1])
 	local size, waiting, asked = call('ZCARD', keys[1]), call('ZCARD', keys[2]), 0
-	if not call('SET', prefix .. 'windowlook', 1, 'PX', 900, 'NX') then
+	if size + waiting == 0 or not call('SET', prefix .. 'windowlook', 1, 'PX', 900, 'NX') then
 		return { -1, 0 }
 	end
 	local t = window_terms(prefix, length, now_ms())

@@ -224,7 +224,7 @@ int model_claim(struct model *m, int n, int64_t lease_ms, int *out)
 		SET(j->st, "leased");
 		j->owner[0] = '\0';
 		struct model_device *d = &m->devs[j->dev];
-		if (d->src[0] && !d->quar[0])
+		if (!j->kind && d->src[0] && !d->quar[0]) /* a device in service says no Hello */
 			SET(d->addr, d->src);
 		move(j, LIST_LEASE, m->now + lease_ms);
 		m->n_events++;

@@ -169,6 +169,27 @@ static void test_wave_waits(void **state)
 	assert_int_equal(site.count, 1);
 }
 
+/* The last jobs fail: nobody is left to stop for. */
+static void test_wave_ends(void **state)
+{
+	static struct device d[24];
+	const struct store_wave_rules rules = {
+		.kind = JOB_MAINTAIN, .in_flight = 24, .stop_permille = 10};
+	(void)state;
+	clock_to(START);
+	set_up(d, 24, LIFE);
+	make_wave(d, 24, &rules);
+	ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+	assert_int_equal(site.count, 24);
+	claim();
+	for (size_t i = 0; i < n_works; i++)
+		end_job(&works[i], false, NULL, 0);
+	ok(store_pump(site.store, 64, site_count_cb, &site, &err));
+	show();
+	assert_string_equal(wave.state, "done");
+	assert_int_equal(wave.bad, 24);
+}
+
 /* First setups that a rule sends to a wave: they wait, go as its limits say, and are counted. */
 static enum store_joined joined;
 
@@ -269,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TURNED_TEST(test_wave_waits),
 		TURNED_TEST(test_wave_stops),
+		TURNED_TEST(test_wave_ends),
 		TURNED_TEST(test_wave_of_setups),
 	};
 	return turned_run(tests, sizeof tests / sizeof tests[0]);
