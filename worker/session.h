@@ -202,6 +202,7 @@ struct session {
 	struct secret master_key;           /* steps/kerberos.c: of firmware that knows RC4 only */
 	struct secret param;                /* secret parameter of the request that is written */
 	bool use_made_key;
+	bool usual_key;           /* the device refused the profile's length */
 	struct buf blob;          /* base64 of the binary parameter of a request */
 	struct buf dek_blob;      /* the wrapped DEK: a step() that is repeated must say the same */
 	struct buf csr, csr_info; /* pkcs10: signed by the device; our info */

@@ -104,6 +104,29 @@ static void test_no_circle(void **state)
 	assert_in_range(dev.n_requests, 30, 80);
 }
 
+/* A firmware that makes no keys of the profile's length makes one of the usual length. */
+static void test_key_length(void **state)
+{
+	(void)state;
+	fresh();
+	profile()->tls.key_bits = 3072;
+	dev.fault = FAKE_REFUSED; /* 36 */
+	dev.at = "key.generate";
+	dev.times = 1;
+	visit();
+	assert_provisioned();
+	assert_int_equal(dev.n_generates, 1);
+	assert_non_null(strstr(fake_store_field("diff"),
+		"AMT_PublicKeyManagementService\tKeyLength\t\tnot applicable: it makes no keys of "
+		"3072 bits\n"));
+	/* Of the usual length it is a refusal. */
+	fresh();
+	dev.fault = FAKE_REFUSED;
+	dev.at = "key.generate";
+	visit();
+	assert_end("dead", "refused");
+}
+
 /* A job that is to ask for more time does only that; without more time it goes on at once. */
 static void test_window(void **state)
 {
@@ -133,6 +156,7 @@ int main(void)
 		cmocka_unit_test(test_fixed_consent),
 		cmocka_unit_test(test_state_answers),
 		cmocka_unit_test(test_no_circle),
+		cmocka_unit_test(test_key_length),
 		cmocka_unit_test(test_window),
 	};
 	return cmocka_run_group_tests(tests, site_setup, site_teardown);

@@ -14,6 +14,8 @@
 #include "worker/steps/steps.h"
 #include "worker/worker.h"
 
+#define USUAL_BITS 2048 /* every release makes such a key, and many no other */
+
 static int keep_bytes(struct buf *b, const uint8_t *der, size_t len)
 {
 	b->len = 0;
@@ -89,7 +91,8 @@ enum build key_generate_build(struct session *s, struct wsman_request *rq)
 	if (s->use_made_key)
 		return BUILD_SKIP;
 	struct wsman_param *p = arena_alloc(&s->keep, 2 * sizeof *p);
-	char *bits = arena_printf(&s->keep, "%u", s->profile->tls.key_bits);
+	char *bits =
+		arena_printf(&s->keep, "%u", s->usual_key ? USUAL_BITS : s->profile->tls.key_bits);
 	if (!p || !bits)
 		return build_nomem(s);
 	p[0] = WSMAN_TEXT("KeyAlgorithm", "0");
@@ -121,9 +124,17 @@ static struct verdict swept(struct session *s, uint32_t rv)
 	return v_goto(STEP_CERT_LIST);
 }
 
+/* Which lengths it makes, a device says best by making them; every one makes the usual length. */
 struct verdict key_generate_refused(struct session *s, uint32_t rv)
 {
-	return swept(s, rv);
+	char why[64];
+	bool length = rv == WSMAN_RV_INVALID_PARAMETER || rv == WSMAN_RV_UNSUPPORTED;
+	if (!length || s->usual_key || s->profile->tls.key_bits == USUAL_BITS)
+		return swept(s, rv);
+	snprintf(why, sizeof why, "it makes no keys of %u bits", s->profile->tls.key_bits);
+	setting_not_here(s, "AMT_PublicKeyManagementService", "KeyLength", why);
+	s->usual_key = true;
+	return v_again(0);
 }
 
 /* No such method or class: firmware before 6.0. SPEC: ruling 41 */
