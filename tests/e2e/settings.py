@@ -220,11 +220,16 @@ def make_console(folder, name="console"):
     return root, cert, key
 
 
+def with_mutual(profile, root):
+    """The profile with mutual TLS for consoles below that root."""
+    return profile.replace("tls:\n", f'tls:\n  mutual: true\n  trusted_roots: ["{root}"]\n  trusted_cns: [corp.example.com]\n')
+
+
 def with_tls(profile, root):
-    """The profile with mutual TLS for consoles below that root, and a certificate as no default has it."""
+    """The same, and a certificate as no default has it."""
     changed = profile.replace("issue: direct", "issue: pkcs10").replace("validity_days: 730", "validity_days: 365\n  short_name: true")
     assert changed.count("pkcs10") and "short_name" in changed
-    return changed.replace("tls:\n", f'tls:\n  mutual: true\n  trusted_roots: ["{root}"]\n  trusted_cns: [corp.example.com]\n')
+    return with_mutual(changed, root)
 
 
 def keys(build):

@@ -8,6 +8,7 @@ import pathlib
 import ssl
 
 import harness
+import reader
 import settings
 from estate import openssl
 from foreign import devices_of, local, request
@@ -49,7 +50,7 @@ class Roots(PhaseBase):
 
     def reader(self, device):
         device.curl_args = self.console
-        return settings.Reader(device, pathlib.Path(self.site.dir) / "curl", self.records()[device.uuid], set())
+        return reader.Reader(device, pathlib.Path(self.site.dir) / "curl", self.records()[device.uuid], [], self.dir)
 
     def has_root(self, device, root):
         wanted = base64.b64encode(ssl.PEM_cert_to_DER_cert((self.dir / root).read_text())).decode()
@@ -57,20 +58,20 @@ class Roots(PhaseBase):
 
     def fill(self, device, room):
         """Trusted roots by an administrator until there is room for so many only."""
-        reader = self.reader(device)
+        admin = self.reader(device)
         handles = []
         while True:
             openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN=filler {len(handles)}", "-keyout", "/dev/null",
                     "-out", str(self.dir / "filler.pem"))
             blob = base64.b64encode(ssl.PEM_cert_to_DER_cert((self.dir / "filler.pem").read_text())).decode()
-            answer = reader.invoke(KEYS, "AddTrustedRootCertificate", CertificateBlob=blob)
-            if reader.member(answer, "ReturnValue") != "0":
-                self.assertEqual(reader.member(answer, "ReturnValue"), "23")
+            answer = admin.invoke(KEYS, "AddTrustedRootCertificate", CertificateBlob=blob)
+            if admin.member(answer, "ReturnValue") != "0":
+                self.assertEqual(admin.member(answer, "ReturnValue"), "23")
                 break
             handles.append(next(e.text for e in answer.iter() if e.get("Name") == "InstanceID"))
-        certificate = settings.SCHEMA["AMT"] + "AMT_PublicKeyCertificate"
+        certificate = reader.SCHEMA["AMT"] + "AMT_PublicKeyCertificate"
         for handle in handles[len(handles) - room:]:
-            device.wsman(request(settings.TRANSFER + "Delete", certificate, "", SELECTOR.format("InstanceID", handle)))
+            device.wsman(request(reader.TRANSFER + "Delete", certificate, "", SELECTOR.format("InstanceID", handle)))
 
     def job(self, uuid, *args):
         job = json.loads(self.site.muster("job", "open", "maintain", uuid, *args, "--json"))["job"]
