@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import sys
 import unittest
 
@@ -39,6 +40,16 @@ class SiteTest(unittest.TestCase):
 
     def wait(self, condition, seconds, what):
         return wait_for(condition, seconds, what, tick=0.05)
+
+    def reload(self):
+        """Profiles and rules are other ones now: every worker reads them."""
+        log = self.site.dir / "node.log"
+        read = re.compile(r'"worker\.reload".*?"ok":(true|false)')
+        before = len(read.findall(log.read_text()))
+        workers = [role for _, role in self.site.children()].count("worker")
+        self.site.reload()
+        self.wait(lambda: len(read.findall(log.read_text())) >= before + workers, 30, "every worker to have read the profiles")
+        self.assertNotIn("false", read.findall(log.read_text())[before:], "a profile is refused: " + self.site.tail("node.log"))
 
     def status(self):
         return self.site.status() or {}

@@ -63,15 +63,6 @@ class OneField(harness.SiteTest):
                     "profiles": {slot: json.dumps(cls.base) for slot in cls.slots}}
         super().setUpClass()
 
-    def reload(self):
-        log = self.site.dir / "node.log"
-        read = re.compile(r'"worker\.reload".*?"ok":(true|false)')
-        before = len(read.findall(log.read_text()))
-        workers = [role for _, role in self.site.children()].count("worker")
-        self.site.reload()
-        self.wait(lambda: len(read.findall(log.read_text())) >= before + workers, 30, "every worker to have read the profiles")
-        self.assertNotIn("false", read.findall(log.read_text())[before:], "a profile is refused: " + self.site.tail("node.log"))
-
     def maintain(self, profiles):
         """Every slot with its profile; {(generation, slot): calls}."""
         for slot, profile in profiles.items():

@@ -16,12 +16,12 @@ acl:
 kvm: {port_5900: on, rfb_password: {source: random}}
 """
 # A user less: the record forgets the password, and what is new besides is still to become the current set.
-FEWER = PROFILE.replace("name: default", "name: fewer").replace("    - {name: helpdesk, role: help_desk, access: network}\n", "")
+FEWER = PROFILE.replace("    - {name: helpdesk, role: help_desk, access: network}\n", "")
 
 
 class Users(PhaseBase):
     DEVICES = 3
-    SITE = {"devices": DEVICES, "seed": 4, "profile": PROFILE, "profiles": {"fewer": FEWER}}
+    SITE = {"devices": DEVICES, "seed": 4, "profile": PROFILE}
 
     def login(self, device, user, password):
         """Whether a user's login shows the general settings."""
@@ -56,7 +56,9 @@ class Users(PhaseBase):
         position = self.writes(sim, 0)[1]
         self.open_jobs("maintain", [d.uuid for d in devices])
         self.assertEqual(self.writes(sim, position)[0], [], "the marks know the new ones")
-        self.open_jobs("rotate", [d.uuid for d in devices], "profile=fewer")
+        (self.site.dir / "profiles/default.yaml").write_text(FEWER)
+        self.reload()
+        self.open_jobs("rotate", [d.uuid for d in devices])
         fewer = self.records()
         for d in devices:
             self.assertEqual(set(fewer[d.uuid]["secrets"]), {"user:reader", "rfb"})
