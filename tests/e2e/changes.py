@@ -18,15 +18,17 @@ STATE = ".RequestStateChange"
 TLS = ("AMT_TLSSettingData.Put", SCS + "CommitChanges")  # staged until it is committed. SPEC: provisioning.md 4 MUTUAL
 KERBEROS, PORT, WIRED = "AMT_KerberosSettingData.Put", "AMT_EthernetPortSettings.Put", "IPS_IEEE8021xSettings.Put"
 AIR = "AMT_WiFiPortConfigurationService.Put"
-# The firmware changes a wireless profile by a new one only, and so does it with policies and servers; no server goes while a policy
-# names it. SPEC: provisioning.md 4 WIFI, CIRA
+# A wireless profile is changed in place unless its network or priority is another one, or a text of it goes; policies and servers
+# cannot be changed in place, and no server goes while a policy names it. SPEC: provisioning.md 4 WIFI, CIRA
 WIFI = ("CIM_WiFiEndpointSettings.Delete", "AMT_WiFiPortConfigurationService.AddWiFiSettings")
+AIR_UPDATE = "AMT_WiFiPortConfigurationService.UpdateWiFiSettings"
 POLICY = ("AMT_RemoteAccessPolicyRule.Delete", "AMT_RemoteAccessService.AddRemoteAccessPolicyRule")
 SERVER = ("AMT_ManagementPresenceRemoteSAP.Delete", "AMT_RemoteAccessService.AddMpServer")
 ENVIRONMENT = "AMT_EnvironmentDetectionSettingData.Put"
 ROOT = KEYS + "AddTrustedRootCertificate"
 NEXT = "the next certificate has it"
-STAYS = "roots are never removed: who refers to one is not known for sure"
+ROOT_GONE = "AMT_PublicKeyCertificate.Delete"
+OURS = "a root of ours goes when no key names it any more"
 RANDOM = "a password that the device has is as random as another"
 FIXED = {"source": "fixed", "fixed_file": "{dir}/fixed", "allow_fixed": True}
 GONE = object()  # the key is left out
@@ -76,9 +78,10 @@ def base(folder):
             "server_name": "radius", "server_match": "full", "root_file": root["radius"]}},
         "remote_access": {"state": "on", "user_interface": "both", "servers": [
             {"address": "mps.corp.example.com", "cn": "mps", "port": 4434, "username": "mps-login", "password_file": f"{folder}/mps", "root_file": root["mps"]},
-            {"address": "192.0.2.7", "cn": "mps2", "auth": "certificate", "place": "inside", "root_file": root["mps"]}],
+            {"address": "192.0.2.7", "cn": "mps2", "auth": "certificate", "place": "inside", "root_file": root["mps"]},
+            {"address": "mps4.corp.example.com", "cn": "mps4", "auth": "certificate", "root_file": root["mps"]}],
             "policies": [{"trigger": "periodic", "interval_s": 3600, "tunnel_lifetime_s": 600, "servers": ["mps.corp.example.com", "192.0.2.7"]},
-                         {"trigger": "alert", "servers": ["192.0.2.7"]}],
+                         {"trigger": "alert", "servers": ["mps4.corp.example.com", "192.0.2.7"]}],
             "home_domains": ["corp.example.com", "lab.example.com"]},
     }
 
@@ -95,7 +98,7 @@ CHANGES = [
     Change("mebx_password.source", {"mebx_password": FIXED}, (), why="rotate brings it"),
     one("tls.mutual", True, *TLS), one("tls.clear_ports", True, *TLS),
     one("tls.trusted_cns", ["corp.example.com", "lab.example.com"], *TLS, start={"tls.mutual": True, "tls.trusted_cns": ["corp.example.com"]}),
-    one("tls.trusted_roots", ["{dir}/console.root.pem", "{dir}/root0.pem"], ROOT, back=(), why=STAYS),
+    one("tls.trusted_roots", ["{dir}/console.root.pem", "{dir}/root0.pem"], ROOT, back=(ROOT_GONE,), why=OURS),
     one("acl.others", "remove", USERS + "RemoveUserAclEntry", back=(), start={"acl.others": "keep", "acl.users[1]": GONE}, why="who is gone is gone"),
     one("acl.users[].name", "helper", USERS + "RemoveUserAclEntry", USERS + "AddUserAclEntryEx"),
     one("acl.users[].sid", OTHER_SID, USERS + "RemoveUserAclEntry", USERS + "AddUserAclEntryEx", at=2),
@@ -123,22 +126,22 @@ CHANGES = [
     one("wireless.state", "s0", "CIM_WiFiPort" + STATE), one("wireless.sync", "user", AIR), one("wireless.uefi_share", "off", AIR),
     one("wireless.others", "remove", WIFI[0], back=(), start={"wireless.others": "keep", "wireless.profiles[0]": GONE}, why="what is gone is gone"),
     one("wireless.profiles[].name", "hall", *WIFI), one("wireless.profiles[].ssid", "hall-net", *WIFI),
-    one("wireless.profiles[].security", "wpa2-psk", *WIFI), one("wireless.profiles[].encryption", "gcmp256", *WIFI),
-    one("wireless.profiles[].priority", 5, *WIFI), one("wireless.profiles[].psk_file", "{dir}/psk2", *WIFI),
-    one(AIR_EAP + "protocol", "ttls-mschapv2", *WIFI, at=1), one(AIR_EAP + "username", "other-login", *WIFI, at=1),
-    one(AIR_EAP + "password_file", "{dir}/fixed", *WIFI, at=1), one(AIR_EAP + "roaming_identity", False, *WIFI, at=1),
-    one(AIR_EAP + "server_name", "radius2", *WIFI, at=1), one(AIR_EAP + "server_match", "full", *WIFI, at=1),
-    one(AIR_EAP + "root_file", "{dir}/root1.pem", ROOT, *WIFI, at=1, back=WIFI, why=STAYS),
+    one("wireless.profiles[].security", "wpa2-psk", AIR_UPDATE), one("wireless.profiles[].encryption", "gcmp256", AIR_UPDATE),
+    one("wireless.profiles[].priority", 5, *WIFI), one("wireless.profiles[].psk_file", "{dir}/psk2", AIR_UPDATE),
+    one(AIR_EAP + "protocol", "ttls-mschapv2", AIR_UPDATE, at=1), one(AIR_EAP + "username", "other-login", AIR_UPDATE, at=1),
+    one(AIR_EAP + "password_file", "{dir}/fixed", AIR_UPDATE, at=1), one(AIR_EAP + "roaming_identity", False, *WIFI, at=1, back=(AIR_UPDATE,)),
+    one(AIR_EAP + "server_name", "radius2", AIR_UPDATE, at=1), one(AIR_EAP + "server_match", "full", AIR_UPDATE, at=1),
+    one(AIR_EAP + "root_file", "{dir}/root1.pem", ROOT, AIR_UPDATE, at=1, back=(AIR_UPDATE, ROOT_GONE), why=OURS),
     Change("wired.state", {"wired": {"state": "off"}}, (WIRED,), older=OLD_WIRE, why="off takes no ieee8021x"),
     one("wired.in_s0", False, WIRED, older=OLD_WIRE), one("wired.pxe_timeout_s", 200, WIRED, older=OLD_WIRE),
     one(WIRE_EAP + "protocol", "ttls-mschapv2", WIRED, older=OLD_WIRE), one(WIRE_EAP + "username", "other-login", WIRED, older=OLD_WIRE),
     one(WIRE_EAP + "password_file", "{dir}/fixed", WIRED, older=OLD_WIRE), one(WIRE_EAP + "roaming_identity", False, WIRED, older=OLD_WIRE),
     one(WIRE_EAP + "server_name", "radius2", WIRED, older=OLD_WIRE), one(WIRE_EAP + "server_match", "suffix", WIRED, older=OLD_WIRE),
-    one(WIRE_EAP + "root_file", "{dir}/root2.pem", ROOT, "IPS_IEEE8021xSettings.SetCertificates", why=STAYS,
-        back=("IPS_IEEE8021xSettings.SetCertificates",), older=(8, (ROOT, *OLD_WIRE[1]), OLD_WIRE[1])),
+    one(WIRE_EAP + "root_file", "{dir}/root2.pem", ROOT, "IPS_IEEE8021xSettings.SetCertificates", why=OURS,
+        back=("IPS_IEEE8021xSettings.SetCertificates", ROOT_GONE), older=(8, (ROOT, *OLD_WIRE[1]), (*OLD_WIRE[1], ROOT_GONE))),
     Change("remote_access.state", {"remote_access": {"state": "off", "user_interface": "both"}},
-           (POLICY[0], POLICY[0], SERVER[0], SERVER[0], ENVIRONMENT), (POLICY[1], POLICY[1], SERVER[1], SERVER[1], ENVIRONMENT),
-           why="off takes no servers, policies and home domains"),
+           (*[POLICY[0]] * 2, *[SERVER[0]] * 3, ENVIRONMENT, ROOT_GONE), (*[POLICY[1]] * 2, *[SERVER[1]] * 3, ENVIRONMENT, ROOT),
+           why="off takes no servers, policies and home domains, and so nothing names their root"),
     one("remote_access.user_interface", "bios", "AMT_UserInitiatedConnectionService" + STATE),
     Change(MPS + "address", {"remote_access.servers[0].address": "mps3.corp.example.com",
                              "remote_access.policies[0].servers": ["mps3.corp.example.com", "192.0.2.7"]}, (*SERVER, *POLICY), why="policies name it"),
@@ -146,7 +149,7 @@ CHANGES = [
                                                        "root_file": "{dir}/mps.pem"}}, (*SERVER, *POLICY), why="certificate takes no login"),
     one(MPS + "port", 4435, *SERVER, *POLICY), one(MPS + "cn", "mps3", *SERVER, *POLICY),
     one(MPS + "username", "other-login", *SERVER, *POLICY), one(MPS + "password_file", "{dir}/fixed", *SERVER, *POLICY),
-    one(MPS + "root_file", "{dir}/root3.pem", ROOT, *SERVER, *POLICY, back=(*SERVER, *POLICY), why=STAYS),
+    one(MPS + "root_file", "{dir}/root3.pem", ROOT, *SERVER, *POLICY, back=(*SERVER, *POLICY, ROOT_GONE), why=OURS),
     one(MPS + "place", "outside", *POLICY, *POLICY, at=1, why="both policies name it"),
     Change(RULE + "trigger", {"remote_access.policies[0]": {"trigger": "user", "tunnel_lifetime_s": 600, "servers": ["mps.corp.example.com", "192.0.2.7"]}},
            POLICY, why="only periodic takes a period"),
