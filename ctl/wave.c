@@ -207,7 +207,7 @@ int command_wave_create(const struct command_line *line, const struct conf *conf
 	return COMMAND_OK;
 }
 
-/* ---- start, pause, resume -------------------------------------------------------------------- */
+/* ---- start, pause, resume, remove ------------------------------------------------------------ */
 
 static int moved(const struct command_line *line, const char *name, int rc, const char *past,
 	struct error *err)
@@ -222,25 +222,38 @@ static int moved(const struct command_line *line, const char *name, int rc, cons
 	return COMMAND_OK;
 }
 
-static int move(const struct command_line *line, const struct conf *conf, enum store_wave_act act,
-	const char *past)
+#define REMOVE (-1) /* among the moves */
+
+/* @param act an enum store_wave_act, or REMOVE */
+static int ask(struct site *s, const char *name, int act, struct answer *a, struct error *err)
+{
+	char who[WHO_MAX];
+	site_who(who, sizeof who);
+	if (act == REMOVE)
+		return store_wave_remove(s->store, name, who, site_answered, a, err);
+	return store_wave_move(
+		s->store, name, (enum store_wave_act)act, who, site_answered, a, err);
+}
+
+static int move(const struct command_line *line, const struct conf *conf, int act, const char *past)
 {
 	struct error err = {0};
 	struct site s;
 	struct answer a = {0};
-	char who[WHO_MAX];
 	const char *name = line->args[0];
 	int rc = check_name(name, &err);
 	if (rc < 0)
 		return command_fail(&err);
 	rc = site_open(&s, conf, &err);
 	if (rc == 0)
-		rc = site_wait(&s,
-			store_wave_move(s.store, name, act, site_who(who, sizeof who),
-				site_answered, &a, &err),
-			&a, &err);
+		rc = site_wait(&s, ask(&s, name, act, &a, &err), &a, &err);
 	site_close(&s);
-	if (rc == E_STATE)
+	if (rc == E_STATE && act == REMOVE)
+		error_set(&err, rc,
+			"wave %s runs, has jobs in flight, or devices wait for it: pause it, or "
+			"let them go (muster job kick); see muster wave show %s",
+			name, name);
+	else if (rc == E_STATE)
 		error_set(&err, rc, "wave %s is not in a state for this: see muster wave show %s",
 			name, name);
 	return moved(line, name, rc, past, &err);
@@ -263,28 +276,7 @@ int command_wave_resume(const struct command_line *line, const struct conf *conf
 
 int command_wave_remove(const struct command_line *line, const struct conf *conf)
 {
-	struct error err = {0};
-	struct site s;
-	struct answer a = {0};
-	char who[WHO_MAX];
-	const char *name = line->args[0];
-	int rc = check_name(name, &err);
-	if (rc < 0)
-		return command_fail(&err);
-	rc = site_open(&s, conf, &err);
-	if (rc == 0)
-		rc = site_wait(&s,
-			store_wave_remove(
-				s.store, name, site_who(who, sizeof who), site_answered, &a, &err),
-			&a, &err);
-	site_close(&s);
-	if (rc == E_STATE)
-		error_set(&err, rc,
-			"wave %s runs, has jobs in flight, or devices wait for it: pause it, or "
-			"let "
-			"them go (muster job kick); see muster wave show %s",
-			name, name);
-	return moved(line, name, rc, "removed", &err);
+	return move(line, conf, REMOVE, "removed");
 }
 
 /* ---- show, list ------------------------------------------------------------------------------ */

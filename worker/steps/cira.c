@@ -401,23 +401,10 @@ enum build cira_decide_build(struct session *s, struct wsman_request *rq)
 /* ---- deletions ---------------------------------------------------------------------------------
  */
 
-static enum build delete_by(
-	struct session *s, struct wsman_request *rq, const char *key, const char *value)
-{
-	struct wsman_selector *sel = arena_alloc(&s->keep, sizeof *sel);
-	if (!sel)
-		return build_nomem(s);
-	*sel = (struct wsman_selector){.name = key, .text = value};
-	rq->op = WSMAN_DELETE;
-	rq->selectors = sel;
-	rq->n_selectors = 1;
-	return BUILD_SEND;
-}
-
 enum build policy_delete_build(struct session *s, struct wsman_request *rq)
 {
 	const struct policy_entry *e = bad_policy(s);
-	return e ? delete_by(s, rq, "PolicyRuleName", e->name) : BUILD_SKIP;
+	return e ? request_delete(s, rq, "PolicyRuleName", e->name) : BUILD_SKIP;
 }
 
 static struct verdict policy_gone(struct session *s)
@@ -441,7 +428,7 @@ struct verdict policy_delete_read(struct session *s, const struct wsman_message 
 enum build mps_delete_build(struct session *s, struct wsman_request *rq)
 {
 	const struct mps_entry *e = bad_server(s);
-	return e ? delete_by(s, rq, "Name", e->name) : BUILD_SKIP;
+	return e ? request_delete(s, rq, "Name", e->name) : BUILD_SKIP;
 }
 
 static struct verdict server_gone(struct session *s)

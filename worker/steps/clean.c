@@ -8,15 +8,8 @@ static enum build delete_next(
 {
 	if (!victim)
 		return BUILD_SKIP;
-	struct wsman_selector *sel = arena_alloc(&s->keep, sizeof *sel);
-	if (!sel)
-		return build_nomem(s);
 	copy_text(s->o.clean_handle, sizeof s->o.clean_handle, victim->handle);
-	*sel = (struct wsman_selector){.name = "InstanceID", .text = s->o.clean_handle};
-	rq->op = WSMAN_DELETE;
-	rq->selectors = sel;
-	rq->n_selectors = 1;
-	return BUILD_SEND;
+	return request_delete(s, rq, "InstanceID", s->o.clean_handle);
 }
 
 static void forget(struct listed **list, const char *handle)

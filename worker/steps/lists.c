@@ -110,3 +110,16 @@ const char *request_base64(struct session *s, const void *data, size_t len)
 	s->blob.len = 0;
 	return base64_encode(&s->blob, data, len) == 0 ? buf_cstr(&s->blob) : NULL;
 }
+
+enum build request_delete(
+	struct session *s, struct wsman_request *rq, const char *key, const char *value)
+{
+	struct wsman_selector *sel = arena_alloc(&s->keep, sizeof *sel);
+	if (!sel)
+		return build_nomem(s);
+	*sel = (struct wsman_selector){.name = key, .text = value};
+	rq->op = WSMAN_DELETE;
+	rq->selectors = sel;
+	rq->n_selectors = 1;
+	return BUILD_SEND;
+}

@@ -216,16 +216,7 @@ static struct verdict delete_done(struct session *s)
 enum build root_delete_build(struct session *s, struct wsman_request *rq)
 {
 	const struct listed *c = unwanted(s, s->o.certs);
-	struct wsman_selector *by_id = c ? arena_alloc(&s->keep, sizeof *by_id) : NULL;
-	if (!c)
-		return BUILD_SKIP;
-	if (!by_id)
-		return build_nomem(s);
-	*by_id = (struct wsman_selector){.name = "InstanceID", .text = c->handle};
-	rq->op = WSMAN_DELETE;
-	rq->selectors = by_id;
-	rq->n_selectors = 1;
-	return BUILD_SEND;
+	return c ? request_delete(s, rq, "InstanceID", c->handle) : BUILD_SKIP;
 }
 
 struct verdict root_delete_read(struct session *s, const struct wsman_message *m)

@@ -271,6 +271,11 @@ struct listed *listed_by_der(struct listed *list, const uint8_t *der, size_t len
 /** The public key inside a listed certificate equals this DERKey. */
 bool cert_has_key(const struct listed *cert, const uint8_t *derkey, size_t len);
 
+/** Describe a Delete of the instance with this key.
+ * @param value must live until the answer */
+enum build request_delete(
+	struct session *s, struct wsman_request *rq, const char *key, const char *value);
+
 /** A request parameter that holds binary: base64, good until the next call; NULL = memory. */
 const char *request_base64(struct session *s, const void *data, size_t len);
 

@@ -300,16 +300,7 @@ enum build wifi_decide_build(struct session *s, struct wsman_request *rq)
 enum build wifi_delete_build(struct session *s, struct wsman_request *rq)
 {
 	const struct wifi_entry *e = first(s, to_delete);
-	struct wsman_selector *by_id = e ? arena_alloc(&s->keep, sizeof *by_id) : NULL;
-	if (!e)
-		return BUILD_SKIP;
-	if (!by_id)
-		return build_nomem(s);
-	*by_id = (struct wsman_selector){.name = "InstanceID", .text = e->id};
-	rq->op = WSMAN_DELETE;
-	rq->selectors = by_id;
-	rq->n_selectors = 1;
-	return BUILD_SEND;
+	return e ? request_delete(s, rq, "InstanceID", e->id) : BUILD_SKIP;
 }
 
 static struct verdict gone(struct session *s)
