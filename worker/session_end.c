@@ -223,9 +223,8 @@ static void record_success(struct session *s, struct record *r)
 	add(r, "cert_fp", s->cert_fp);
 	add(r, "cert_serial", r->serial);
 	add(r, "cert_end", r->cert_end);
-	if (s->located ||
-		job_arg(s->args, "addr", NULL,
-			0)) { /* also instead of the source of the last Hello, which would win */
+	/* Found by DNS or told by an operator: as if it had said Hello from there. */
+	if (s->located || job_arg(s->args, "addr", NULL, 0)) {
 		add(r, "addr", net_addr_host_text(&s->device.addr, r->addr));
 		add(r, "src", r->addr);
 	}

@@ -297,12 +297,24 @@ void visit_with(const char *args)
 	assert_int_equal(dev.n_mutations_unstepped, 0); /* D13.3, in every test */
 }
 
-void assert_provisioned(void)
+/* What every good end has. */
+static void assert_ended_well(void)
 {
 	if (strcmp(fake_store.end, "finish") != 0)
 		fail_msg("ended %s at %s: %s: %s", fake_store.end, fake_store.end_step,
 			fake_store.err, fake_store.txt);
 	assert_true(dev.configured);
+}
+
+void assert_finished(void)
+{
+	assert_ended_well();
+	assert_int_equal(dev.n_commits, 1);
+}
+
+void assert_provisioned(void)
+{
+	assert_ended_well();
 	assert_true(dev.tls_on);
 	assert_true(fake_store.cur.len > 0);
 	assert_int_equal(fake_store.pend.len, 0);

@@ -56,6 +56,9 @@ void upkeep_again(const char *kind, const char *args);
 /** A device in service, with its record. */
 void in_service(void);
 
+/** The job is finished, on a device that has had one commit, that of its setup. */
+void assert_finished(void);
+
 /** The job is finished and the device is as the profile says. */
 void assert_provisioned(void);
 

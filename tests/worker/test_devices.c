@@ -36,15 +36,6 @@ static struct session *begin_visit(void)
 	return TAILQ_FIRST(&w.sessions);
 }
 
-static void assert_finished(void)
-{
-	if (strcmp(fake_store.end, "finish") != 0)
-		fail_msg("ended %s at %s: %s: %s", fake_store.end, fake_store.end_step,
-			fake_store.err, fake_store.txt);
-	assert_true(dev.configured);
-	assert_int_equal(dev.n_commits, 1);
-}
-
 /* ---- firmware ----------------------------------------------------------------------------------
  */
 

@@ -13,13 +13,6 @@ static struct profile *profile(void)
 	return w.profiles.items[0];
 }
 
-static void assert_done(void)
-{
-	if (strcmp(fake_store.end, "finish") != 0)
-		fail_msg("ended %s at %s: %s: %s", fake_store.end, fake_store.end_step,
-			fake_store.err, fake_store.txt);
-}
-
 /* Of seven packages the one for each wish, whatever comes first. */
 static void test_early_power_packages(void **state)
 {
@@ -34,7 +27,7 @@ static void test_early_power_packages(void **state)
 		profile()->power = cases[i].wish;
 		snprintf(dev.power, sizeof dev.power, "%s", cases[i].before);
 		visit();
-		assert_done();
+		assert_finished();
 		assert_string_equal(dev.power, cases[i].want);
 	}
 }
@@ -45,7 +38,7 @@ static void test_power_by_two_keys(void **state)
 	fresh();
 	dev.power_two_keys = true;
 	visit();
-	assert_done();
+	assert_finished();
 	assert_string_equal(dev.power, "S3");
 }
 
@@ -60,7 +53,7 @@ static void test_fixed_consent(void **state)
 	snprintf(dev.consent, sizeof dev.consent, "0");
 	snprintf(dev.opt_in_policy, sizeof dev.opt_in_policy, "false");
 	visit();
-	assert_done();
+	assert_finished();
 	assert_string_equal(dev.consent, "0");
 	assert_string_equal(dev.opt_in_policy, "false");
 	assert_non_null(strstr(
@@ -75,7 +68,7 @@ static void test_state_answers(void **state)
 	dev.state_rv = 1;
 	snprintf(dev.webui, sizeof dev.webui, "3");
 	visit();
-	assert_done();
+	assert_finished();
 	assert_string_equal(dev.webui, "3");
 	assert_non_null(strstr(fake_store_field("diff"), "AMT_WebUIService\t\t\tnot applicable: "));
 	fresh();

@@ -8,22 +8,13 @@
 
 #include "tests/worker/site.h"
 
-static void assert_done(void)
-{
-	if (strcmp(fake_store.end, "finish") != 0)
-		fail_msg("ended %s at %s: %s: %s", fake_store.end, fake_store.end_step,
-			fake_store.err, fake_store.txt);
-	assert_true(dev.configured);
-	assert_int_equal(dev.n_commits, 1); /* of the setup */
-}
-
 /* Nothing to do: nothing is written, in Redis neither. */
 static void test_maintain_same(void **state)
 {
 	(void)state;
 	in_service();
 	upkeep("maintain", "");
-	assert_done();
+	assert_finished();
 	assert_int_equal(fake_store.n_steps, 0);
 }
 
@@ -34,7 +25,7 @@ static void test_maintain_changed(void **state)
 	in_service();
 	w.profiles.items[0]->features.web_ui = false;
 	upkeep("maintain", NULL);
-	assert_done();
+	assert_finished();
 	assert_string_equal(dev.webui, "3");
 	assert_int_equal(fake_store.n_steps, 1);
 }
@@ -51,7 +42,7 @@ static void test_check(void **state)
 	w.profiles.items[0]->features.rmcp_ping = false;
 	w.profiles.items[0]->power = PROFILE_POWER_S0;
 	upkeep("check", "");
-	assert_done();
+	assert_finished();
 	assert_int_equal(fake_store.n_steps, 0);
 	assert_string_equal(dev.webui, "2");
 	assert_string_equal(dev.redirection, "32771");
@@ -64,13 +55,13 @@ static void test_check(void **state)
 		"AMT_SystemPowerScheme\tInstanceID\tS3\tS0\n";
 	assert_string_equal(fake_store_field("diff"), differences);
 	upkeep("maintain", "");
-	assert_done();
+	assert_finished();
 	assert_string_equal(fake_store_field("diff"), differences);
 	assert_string_equal(dev.webui, "3");
 	assert_string_equal(dev.redirection, "32769");
 	assert_string_equal(dev.ping, "false");
 	upkeep("check", "");
-	assert_done();
+	assert_finished();
 	assert_string_equal(fake_store_field("diff"), "");
 }
 
@@ -92,7 +83,7 @@ static void test_lacks_property(void **state)
 	in_service();
 	w.profiles.items[0]->timeouts.idle_wake_min = 30;
 	upkeep("maintain", "");
-	assert_done();
+	assert_finished();
 	assert_int_equal(fake_store.n_steps, 0);
 	assert_string_equal(fake_store_field("diff"),
 		"AMT_GeneralSettings\tIdleWakeTimeout\t\tnot applicable: " NOT_THERE "\n");
@@ -112,12 +103,12 @@ static void test_clock(void **state)
 		dev.n_clock_sets = 0;
 		dev.clock_off_s = clocks[i].off_s;
 		upkeep("check", "");
-		assert_done();
+		assert_finished();
 		assert_int_equal(dev.n_clock_sets, 0);
 		bool said = strstr(fake_store_field("diff"), "\tTa0\t") != NULL;
 		assert_int_equal(said, clocks[i].sets);
 		upkeep("maintain", "");
-		assert_done();
+		assert_finished();
 		assert_int_equal(dev.n_clock_sets, clocks[i].sets);
 		assert_int_equal(fake_store.n_steps, clocks[i].sets);
 		assert_int_equal(dev.clock_off_s, clocks[i].sets ? 0 : clocks[i].off_s);
@@ -132,11 +123,11 @@ static void test_renew_before(void **state)
 	assert_string_equal(fake_store_field("renew_before"), "");
 	w.profiles.items[0]->tls.renew_before_days = 40;
 	upkeep("maintain", "");
-	assert_done();
+	assert_finished();
 	assert_string_equal(fake_store_field("renew_before"), "3456000000");
 	w.profiles.items[0]->tls.renew_before_days = 0;
 	upkeep("maintain", "");
-	assert_done();
+	assert_finished();
 	assert_string_equal(fake_store_field("renew_before"), "");
 }
 
@@ -150,7 +141,7 @@ static void test_version(void **state)
 	assert_string_equal(fake_store.amt, "12.0.67"); /* the header has a build besides */
 	dev.version = "12.0.6.1";
 	upkeep("check", "");
-	assert_done();
+	assert_finished();
 	assert_string_equal(fake_store.amt, "12.0.6.1");
 }
 
@@ -162,7 +153,7 @@ static void test_other_profile(void **state)
 	assert_end("dead", "no_profile");
 	assert_string_equal(fake_store_field("profile"), "p");
 	upkeep("maintain", "profile=p");
-	assert_done();
+	assert_finished();
 }
 
 /* The record says what the device has: a dry run changes nothing in it but what it is to report. */
@@ -176,13 +167,13 @@ static void test_dry_run_keeps_the_record(void **state)
 	p->rehello = PROFILE_REHELLO_AUTO;
 	p->features.web_ui = false;
 	upkeep("check", "profile=other");
-	assert_done();
+	assert_finished();
 	assert_string_not_equal(fake_store_field("diff"), "");
 	assert_string_equal(fake_store_field("profile"), "p");
 	assert_string_equal(fake_store_field("renew_before"), "");
 	assert_string_equal(fake_store_field("rehello"), "approve");
 	upkeep("maintain", "profile=other");
-	assert_done();
+	assert_finished();
 	assert_string_equal(fake_store_field("profile"), "other");
 	assert_string_equal(fake_store_field("rehello"), "auto");
 }
@@ -252,7 +243,7 @@ static void test_later_leaf(void **state)
 	snprintf(fp, sizeof fp, "%s", fake_store_field("cert_fp"));
 	fake_store_set("cert_fp", "00", 2);
 	upkeep("maintain", "");
-	assert_done();
+	assert_finished();
 	assert_string_equal(fake_store_field("cert_fp"), fp);
 }
 
@@ -359,7 +350,7 @@ static void test_rotate(void **state)
 	snprintf(before, sizeof before, "%s", dev.password_b64);
 	unsigned n_connections = dev.n_connections;
 	upkeep("rotate", "");
-	assert_done();
+	assert_finished();
 	assert_string_not_equal(dev.password_b64, before);
 	assert_true(same_blob(&fake_store.prev, &was));
 	assert_false(same_blob(&fake_store.cur, &was));
@@ -377,17 +368,17 @@ static void test_rotate_previous(void **state)
 	in_service();
 	buf_init(&was, 4096);
 	upkeep("rotate", "");
-	assert_done();
+	assert_finished();
 	assert_int_equal(buf_add(&was, fake_store.prev.data, fake_store.prev.len), 0);
 	w.profiles.items[0]->kvm.rfb_password.source = PROFILE_PASSWORD_RANDOM;
 	dev.rfb[0] = '\0';
 	upkeep("maintain", "");
-	assert_done();
+	assert_finished();
 	assert_int_equal(strlen(dev.rfb), 8);
 	assert_int_equal(fake_store.pend.len, 0);
 	assert_true(same_blob(&fake_store.prev, &was));
 	upkeep("rotate", "");
-	assert_done();
+	assert_finished();
 	assert_false(same_blob(&fake_store.prev, &was));
 	buf_free(&was);
 }
@@ -401,7 +392,7 @@ static void test_rotate_not_taken(void **state)
 	snprintf(before, sizeof before, "%s", dev.password_b64);
 	dev.keep_password = 1;
 	upkeep("rotate", "");
-	assert_done();
+	assert_finished();
 	assert_string_not_equal(dev.password_b64, before);
 }
 
@@ -420,10 +411,10 @@ static void test_rotate_killed(void **state)
 		upkeep("rotate", "");
 		fake_store.lost_at = fake_store.stale_at = NULL;
 		upkeep("rotate", "");
-		assert_done();
+		assert_finished();
 		assert_int_equal(fake_store.pend.len, 0);
 		upkeep("maintain", ""); /* the record's password works */
-		assert_done();
+		assert_finished();
 	}
 }
 
@@ -436,11 +427,11 @@ static void test_check_pending(void **state)
 	upkeep("rotate", "");
 	fake_store.lost_at = NULL;
 	upkeep("check", "");
-	assert_done();
+	assert_finished();
 	assert_int_equal(fake_store.n_steps, 0);
 	assert_true(fake_store.pend.len > 0);
 	upkeep("maintain", "");
-	assert_done();
+	assert_finished();
 	assert_int_equal(fake_store.pend.len, 0);
 }
 
@@ -449,7 +440,7 @@ static void test_inventory(void **state)
 	(void)state;
 	in_service();
 	upkeep("inventory", "");
-	assert_done();
+	assert_finished();
 	assert_int_equal(fake_store.n_steps, 0);
 	assert_non_null(strstr(fake_store_field("inv"), "AMT_SetupAndConfigurationService."));
 }

@@ -30,10 +30,7 @@ local function window_at(prefix, list, place, t)
 	local d = j and j[1] and call('HMGET', prefix .. 'dev:' .. j[1], 'win', 'ext', 'job')
 	local win = d and d[3] == id and tonumber(d[1])
 	local turn = list == 'ready' and t.rate > 0 and t.now + (place + 1) / t.rate or math.huge
-	local safe = turn + t.slack
-	if list ~= 'ready' then
-		safe = t.now + t.late
-	end
+	local safe = list == 'ready' and turn + t.slack or t.now + t.late
 	if not win or d[2] == '1' or safe <= win then
 		return nil
 	end

@@ -3,42 +3,11 @@
  * The window guard, in a time that the test turns: the queue's order, who is in danger, who is
  * asked for more time and how often. SPEC: hello.md 5, provisioning.md 3
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/common/store/turned.h"
 
-#include <cmocka.h>
-
-#include "common/store/store_wave.h"
-#include "tests/common/store/server.h"
-#include "tests/common/store/site.h"
-
-#define START    1700000000000ull
 #define MINUTE   60000ull
 #define LENGTH   (360 * MINUTE)
 #define EXTENDED (24 * 60 * MINUTE)
-
-static struct server server;
-static struct site site;
-static struct error err;
-static uint64_t now;
-
-static void clock_to(uint64_t ms)
-{
-	char words[64];
-	now = ms;
-	snprintf(words, sizeof words, "SET test:now %llu", (unsigned long long)ms);
-	site_raw(&site, words, NULL);
-}
-
-static void ok(int rc)
-{
-	if (site_wait(&site, rc, &err) < 0)
-		fail_msg("%s", site.text);
-}
 
 /* Device n says Hello, its series began so long ago. */
 static void hello(unsigned n, uint64_t elapsed_ms)
@@ -257,39 +226,13 @@ static void test_waiting(void **state)
 	assert_int_equal(rows[0].asked + rows[1].asked + rows[2].asked, 4);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	char *library = site_library_with_clock();
-	site_open(&site, server.url, NULL, NULL, library);
-	free(library);
-	site_raw(&site, "FLUSHALL", NULL);
-	clock_to(START);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	site_close(&site);
-	return 0;
-}
-
 int main(void)
 {
-	if (!server_available())
-		return 77;
-	server_init(&server, "deploy/redis/fast.conf");
-	server.extra[0] = "--appendonly";
-	server.extra[1] = "no";
-	server_start(&server);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_over, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_waiting, setup, teardown),
+		TURNED_TEST(test_order),
+		TURNED_TEST(test_guard),
+		TURNED_TEST(test_over),
+		TURNED_TEST(test_waiting),
 	};
-	int rc = cmocka_run_group_tests(tests, NULL, NULL);
-	server_stop(&server);
-	return rc;
+	return turned_run(tests, sizeof tests / sizeof tests[0]);
 }

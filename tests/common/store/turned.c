@@ -95,6 +95,7 @@ int turned_setup(void **state)
 	site_open(&site, server.url, NULL, NULL, library);
 	free(library);
 	site_raw(&site, "FLUSHALL", NULL);
+	clock_to(START);
 	return 0;
 }
 

@@ -61,6 +61,7 @@ void claim(void);
 /** A worker's whole work on one job. */
 void end_job(const struct work *w, bool good, const struct store_field *f, size_t n_fields);
 
+/** Of each test: an empty store, at START. */
 int turned_setup(void **state);
 int turned_teardown(void **state);
 
